@@ -1,0 +1,69 @@
+// Package backendtest proves that a backend keeps the contract that package backend states.
+//
+// The test of a backend is one call:
+//
+//	func TestBackend(t *testing.T) {
+//		backendtest.Run(t, func(t testing.TB) func() backend.Backend {
+//			path := filepath.Join(t.TempDir(), "store.db")
+//			return func() backend.Backend {
+//				b, err := mine.Open(path)
+//				if err != nil {
+//					t.Fatal(err)
+//				}
+//				return b
+//			}
+//		})
+//	}
+//
+// Each subtest is named after the promise it proves, and a failure says what the contract demands. Queries are compared
+// with an oracle that looks at every row; the random ones print their seed, and run again with BACKENDTEST_SEED set to it.
+package backendtest
+
+import (
+	"testing"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// Run proves the contract on the stores that open prepares.
+//
+// Every call of open makes a fresh, empty store; open may use t.Cleanup to remove it, and fails with t.Fatal. What it
+// returns opens another handle on that store at every call, as another program would; where only one can exist it returns
+// the same Backend again. Run closes each handle that it got, before the cleanups of open, and calls Declare itself.
+// Both are called by several goroutines at once, since subtests run in parallel.
+func Run(t *testing.T, open func(t testing.TB) func() backend.Backend) {
+	t.Helper()
+	for _, g := range []struct {
+		name     string
+		promises []promise
+	}{
+		{"Values", valuePromises},
+		{"Rows", rowPromises},
+		{"Queries", queryPromises},
+		{"Indexes", indexPromises},
+		{"Ownership", ownershipPromises},
+		{"Updates", updatePromises},
+		{"Views", viewPromises},
+		{"Locks", lockPromises},
+		{"Contexts", contextPromises},
+		{"Logs", logPromises},
+		{"Declare", declarePromises},
+		{"Close", closePromises},
+		{"Memo", memoPromises},
+	} {
+		t.Run(g.name, func(t *testing.T) {
+			for _, p := range g.promises {
+				t.Run(p.name, func(t *testing.T) {
+					t.Parallel()
+					p.prove(newStore(t, open))
+				})
+			}
+		})
+	}
+}
+
+// A promise is one subtest.
+type promise struct {
+	name  string
+	prove func(s *store)
+}

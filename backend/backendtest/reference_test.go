@@ -1,0 +1,282 @@
+package backendtest_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// A world is a store of the reference backend: the plainest that keeps the contract, with one promise taken away by its
+// mutation. States are immutable; an Update makes another.
+type world struct {
+	mutation string
+	turn     chan struct{} // held by the Update that runs
+	byName   sync.Map      // the locks of the mutations that let Updates run at once: name to chan struct{}
+	last     atomic.Int64  // position
+	later    sync.WaitGroup
+
+	mu    sync.Mutex
+	state state
+}
+
+type state struct {
+	format int
+	tables map[string]rows
+	own    map[string]bool // the tables that are of this state alone, and may still change
+}
+
+// rows are as they were put, by Key.String.
+type rows map[string]backend.Row
+
+func openWorld(mutation string) func(testing.TB) func() backend.Backend {
+	return func(testing.TB) func() backend.Backend {
+		w := &world{mutation: mutation, turn: make(chan struct{}, 1)}
+		return func() backend.Backend { return &handle{world: w, memo: map[string]any{}} }
+	}
+}
+
+func (w *world) is(mutation string) bool { return w.mutation == mutation }
+
+func (w *world) current() state {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state
+}
+
+// change makes another state.
+func (w *world) change(fn func(s *state)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := w.state.next()
+	fn(&next)
+	next.own = nil
+	w.state = next
+}
+
+// next is a state that begins as s and may change.
+func (s state) next() state {
+	return state{s.format, maps.Clone(s.tables), map[string]bool{}}
+}
+
+func (s *state) table(name string) rows {
+	if !s.own[name] {
+		s.tables[name], s.own[name] = maps.Clone(s.tables[name]), true
+	}
+	return s.tables[name]
+}
+
+func (s *state) put(table string, r backend.Row)    { s.table(table)[r.Key.String()] = r }
+func (s *state) delete(table string, k backend.Key) { delete(s.table(table), k.String()) }
+
+// handle is one Backend on a world.
+type handle struct {
+	*world
+	closing sync.RWMutex // held for reading by every call
+	closed  bool
+	schema  backend.Schema
+
+	memoMu sync.Mutex
+	memo   map[string]any
+}
+
+// call begins a call; end ends it.
+func (h *handle) call(ctx context.Context) (end func(), err error) {
+	h.closing.RLock()
+	end = h.closing.RUnlock
+	if h.closed {
+		err = backend.ErrClosed
+	} else {
+		err = ctx.Err()
+	}
+	if err != nil {
+		end()
+		return nil, fmt.Errorf("reference backend: %w", err)
+	}
+	if h.is("Close does not wait") {
+		end()
+		end = func() {}
+	}
+	return end, nil
+}
+
+func (h *handle) Close() error {
+	h.closing.Lock()
+	defer h.closing.Unlock()
+	h.closed = true
+	return nil
+}
+
+func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
+	end, err := h.call(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if err := schema.Validate(); err != nil {
+		return err
+	}
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	from := h.current().format
+	h.schema = schema
+	if from >= schema.Format {
+		return nil
+	}
+	before := h.current()
+	h.change(func(s *state) {
+		s.format = schema.Format
+		if s.tables == nil {
+			s.tables = map[string]rows{}
+		}
+		for _, t := range schema.Tables {
+			if s.tables[t.Name] == nil {
+				s.tables[t.Name] = rows{}
+			}
+		}
+	})
+	tx := &tx{handle: h, base: h.current().next()}
+	if schema.Upgrade != nil && (from > 0 || h.is("an Upgrade of a fresh store")) {
+		err = schema.Upgrade(tx, from)
+	}
+	if err = cmp.Or(tx.failed, err); err != nil {
+		h.change(func(s *state) { *s = before })
+		return err
+	}
+	h.change(tx.apply)
+	return nil
+}
+
+func (h *handle) Find(ctx context.Context, q backend.Query) (found []backend.Row, err error) {
+	err = h.View(ctx, func(r backend.Reader) error {
+		found, err = r.Find(q)
+		return err
+	})
+	return found, err
+}
+
+func (h *handle) View(ctx context.Context, fn func(backend.Reader) error) error {
+	end, err := h.call(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	snapshot := h.current()
+	return fn(reader{h, func() state {
+		if h.is("a View reads what is committed at each read") {
+			return h.current()
+		}
+		return snapshot
+	}})
+}
+
+func (h *handle) FindMemo(ctx context.Context, q backend.Query, decode func(backend.Row) (any, error)) (any, error) {
+	q.Limit = 1
+	found, err := h.Find(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, backend.ErrNotFound
+	}
+	name := q.Table + found[0].Key.String()
+	if !h.is("a memo of an earlier state") {
+		name += string(found[0].Doc)
+	}
+	h.memoMu.Lock()
+	defer h.memoMu.Unlock()
+	if v, ok := h.memo[name]; ok {
+		return v, nil
+	}
+	v, err := decode(found[0])
+	if err == nil {
+		h.memo[name] = v
+	}
+	return v, err
+}
+
+// concurrent are the mutations that let Updates run at once.
+func (w *world) concurrent() bool {
+	return w.is("read committed without locks") || w.is("a lost event")
+}
+
+func (h *handle) lock(ctx context.Context, names []string) (unlock func(), err error) {
+	if !h.concurrent() {
+		names = []string{""}
+		h.byName.Store("", h.turn)
+	} else if h.is("read committed without locks") {
+		names = nil
+	}
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	var held []chan struct{}
+	unlock = func() {
+		for _, l := range held {
+			<-l
+		}
+	}
+	for _, name := range names {
+		l, _ := h.byName.LoadOrStore(name, make(chan struct{}, 1))
+		select {
+		case l.(chan struct{}) <- struct{}{}:
+			held = append(held, l.(chan struct{}))
+		case <-h.ends(ctx):
+			unlock()
+			return nil, fmt.Errorf("wait for lock %q: %w", name, ctx.Err())
+		}
+	}
+	return unlock, nil
+}
+
+// ends is when a wait for a lock is given up.
+func (h *handle) ends(ctx context.Context) <-chan struct{} {
+	if h.is("a wait for a lock that ignores its context") {
+		return nil
+	}
+	return ctx.Done()
+}
+
+func (h *handle) Update(ctx context.Context, locks []string, fn func(backend.Tx) error) error {
+	end, err := h.call(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	unlock, err := h.lock(ctx, locks)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	base := h.current()
+	if base.format > h.schema.Format && !h.is("an older declaration writes") {
+		return backend.ErrFormat
+	}
+	tx := &tx{handle: h, base: base.next()}
+	if h.is("a panic commits") {
+		defer func() { h.change(tx.apply) }()
+	}
+	err = fn(tx)
+	if !h.is("a swallowed error commits") {
+		err = cmp.Or(tx.failed, err)
+	}
+	if err == nil && !h.is("an ended context commits") {
+		err = ctx.Err()
+	}
+	if err == nil && h.is("unique indexes are checked at the commit") {
+		err = tx.late
+	}
+	if err != nil && !h.is("an error commits") {
+		return err
+	}
+	if h.is("a commit that is visible later") {
+		h.later.Go(func() { h.change(tx.apply) })
+		return err
+	}
+	h.change(tx.apply)
+	return err
+}
