@@ -1,0 +1,255 @@
+package modelregistry
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// A found is a model or a version as a filter and an order see it.
+type found interface {
+	text(attrID) string // of kindText and kindStage; "" if it has none
+	int(attrID) int64   // of kindInt, and of kindTime in microseconds
+	semver() Semver
+	aliases() []string
+	// entry is the tag or param of that name.
+	entry(ent entity, key string) (value string, ok bool)
+	metric(key string) (value float64, ok bool)
+	// column is the value of a One field or key part of the table, as in the row.
+	column(field string) backend.Value
+}
+
+// selects says whether the filter selects x.
+func (f *filter) selects(x found) bool {
+	switch {
+	case f == nil:
+		return true
+	case f.cond != nil:
+		return f.cond.holds(x)
+	case f.or:
+		return slices.ContainsFunc(f.kids, func(kid *filter) bool { return kid.selects(x) })
+	}
+	return !slices.ContainsFunc(f.kids, func(kid *filter) bool { return !kid.selects(x) })
+}
+
+func (c *condition) holds(x found) bool {
+	switch c.entity {
+	case entTag, entParam:
+		value, ok := x.entry(c.entity, c.key)
+		switch {
+		case c.op == opNull:
+			return ok == c.not
+		case !ok:
+			return false
+		case len(c.numbers) > 0:
+			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return err == nil && c.holdsNumber(number)
+		}
+		return c.holdsText(value)
+	case entMetric:
+		value, ok := x.metric(c.key)
+		if c.op == opNull {
+			return ok == c.not
+		}
+		return ok && c.holdsNumber(value)
+	}
+	switch c.attr.kind {
+	case kindSet:
+		return c.holdsSet(x.aliases())
+	case kindSemver:
+		v := x.semver()
+		if c.op == opNull {
+			return v.IsZero() != c.not
+		}
+		return !v.IsZero() && c.holdsSemver(v)
+	case kindInt, kindTime:
+		if c.op == opNull {
+			return c.not // there always is one
+		}
+		return c.holdsInt(x.int(c.attr.id))
+	}
+	value := x.text(c.attr.id)
+	if c.op == opNull {
+		return (value == "" || c.attr.kind == kindStage && value == string(None)) != c.not
+	}
+	return c.holdsText(value)
+}
+
+func (c *condition) holdsText(s string) bool {
+	if c.op == opLike {
+		return c.like.match(s) != c.not
+	}
+	return slices.Contains(c.texts, s) != c.not
+}
+
+// holdsSet: a positive condition wants one member that meets it, a negative one none that meets its opposite.
+func (c *condition) holdsSet(members []string) bool {
+	if c.op == opNull {
+		return (len(members) == 0) != c.not
+	}
+	return c.not != slices.ContainsFunc(members, func(m string) bool {
+		if c.op == opLike {
+			return c.like.match(m)
+		}
+		return slices.Contains(c.texts, m)
+	})
+}
+
+func (c *condition) holdsNumber(f float64) bool {
+	if math.IsNaN(f) {
+		return false
+	}
+	switch c.op {
+	case opLt:
+		return f < c.numbers[0]
+	case opLe:
+		return f <= c.numbers[0]
+	case opGt:
+		return f > c.numbers[0]
+	case opGe:
+		return f >= c.numbers[0]
+	}
+	return slices.Contains(c.numbers, f) != c.not
+}
+
+func (c *condition) holdsInt(i int64) bool {
+	switch c.op {
+	case opLt:
+		return i < c.spans[0].lo
+	case opLe:
+		return i <= c.spans[0].hi
+	case opGt:
+		return i > c.spans[0].hi
+	case opGe:
+		return i >= c.spans[0].lo
+	}
+	return inSpans(c.spans, i) != c.not
+}
+
+func (c *condition) holdsSemver(v Semver) bool {
+	order := v.Compare(c.semvers[0])
+	switch c.op {
+	case opLt:
+		return order < 0
+	case opLe:
+		return order <= 0
+	case opGt:
+		return order > 0
+	case opGe:
+		return order >= 0
+	}
+	return slices.ContainsFunc(c.semvers, func(w Semver) bool { return v.Compare(w) == 0 }) != c.not
+}
+
+type foundModel struct{ *Model }
+
+func (m foundModel) text(id attrID) string {
+	switch id {
+	case attrName:
+		return m.Name
+	case attrDescription:
+		return m.Description
+	case attrActor:
+		return m.CreatedBy
+	}
+	return ""
+}
+
+func (m foundModel) int(id attrID) int64 {
+	if id == attrCreated {
+		return m.Created.UnixMicro()
+	}
+	return m.Updated.UnixMicro()
+}
+
+func (m foundModel) semver() Semver { return Semver{} }
+
+func (m foundModel) aliases() []string {
+	names := make([]string, 0, len(m.Aliases))
+	for name := range m.Aliases {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (m foundModel) entry(_ entity, key string) (string, bool) { return m.Tags.Lookup(key) }
+
+func (m foundModel) metric(string) (float64, bool) { return 0, false }
+
+func (m foundModel) column(field string) backend.Value {
+	switch field {
+	case "created":
+		return backend.TimeValue(m.Created)
+	case "updated":
+		return backend.TimeValue(m.Updated)
+	}
+	return backend.StringValue(m.Name)
+}
+
+type foundVersion struct{ *Version }
+
+func (v foundVersion) text(id attrID) string {
+	switch id {
+	case attrName:
+		return v.Model
+	case attrStage:
+		return string(v.Stage)
+	case attrRun:
+		return v.RunID
+	case attrSource:
+		return v.Source
+	case attrDigest:
+		return v.Digest
+	case attrDescription:
+		return v.Description
+	case attrActor:
+		return v.CreatedBy
+	}
+	return ""
+}
+
+func (v foundVersion) int(id attrID) int64 {
+	switch id {
+	case attrNumber:
+		return int64(v.Number)
+	case attrCreated:
+		return v.Created.UnixMicro()
+	}
+	return v.Updated.UnixMicro()
+}
+
+func (v foundVersion) semver() Semver { return v.Semver }
+
+func (v foundVersion) aliases() []string { return v.Aliases.members }
+
+func (v foundVersion) entry(ent entity, key string) (string, bool) {
+	if ent == entParam {
+		return v.Params.Lookup(key)
+	}
+	return v.Tags.Lookup(key)
+}
+
+func (v foundVersion) metric(key string) (float64, bool) { return v.Metrics.Lookup(key) }
+
+func (v foundVersion) column(field string) backend.Value {
+	switch field {
+	case "number":
+		return backend.IntValue(int64(v.Number))
+	case "stage":
+		return backend.StringValue(v.Stage.column())
+	case "semver":
+		return backend.StringValue(v.Semver.SortKey())
+	case "digest":
+		return backend.StringValue(v.Digest)
+	case "run":
+		return backend.StringValue(v.RunID)
+	case "created":
+		return backend.TimeValue(v.Created)
+	case "updated":
+		return backend.TimeValue(v.Updated)
+	}
+	return backend.StringValue(v.Model)
+}

@@ -1,0 +1,262 @@
+package modelregistry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// An EventQuery selects events. The zero value selects all.
+type EventQuery struct {
+	Model   string // by name: the model that has it, or had it last
+	ModelID string // or by ID, for a model that was deleted
+	Version int    // of the model; 0: all, and what is about the model itself
+	Alias   string // events about that alias of the model
+	Since   time.Time
+	Until   time.Time // inclusive; zero: no limit
+	Newest  bool      // newest first
+	After   string    // a Cursor: only events behind it, in the order asked for
+	Limit   int       // 0: all
+}
+
+const (
+	eventPage = 500
+	maxCursor = 64 // as long as a backend.Position can be
+)
+
+func (r *registry) Events(ctx context.Context, q EventQuery) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		find, err := r.eventQuery(ctx, q)
+		if err != nil {
+			yield(nil, wrap("Events", q.Model, err))
+			return
+		}
+		left := q.Limit
+		for e, err := range events(r.find(ctx), find) {
+			if err != nil {
+				yield(nil, wrap("Events", q.Model, err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
+}
+
+func (r *registry) eventQuery(ctx context.Context, q EventQuery) (backend.Query, error) {
+	find := backend.Query{Table: tableEvents, Desc: q.Newest, Limit: eventPage}
+	if q.Limit > 0 {
+		find.Limit = min(q.Limit, eventPage)
+	}
+	if q.After != "" {
+		if err := checkText("cursor", q.After, maxCursor); err != nil {
+			return find, err
+		}
+		find.After = []backend.Value{backend.StringValue(q.After)}
+	}
+	if (q.Version != 0 || q.Alias != "") && q.Model == "" && q.ModelID == "" {
+		return find, fmt.Errorf("events: %w: Version and Alias need a Model", ErrInvalid)
+	}
+	if q.Model != "" {
+		t, err := r.tenureAt(ctx, q.Model, time.Time{})
+		if err != nil {
+			return find, err
+		}
+		if q.ModelID != "" && q.ModelID != t.ModelID {
+			return find, fmt.Errorf("events: %w: Model and ModelID are two models", ErrInvalid)
+		}
+		q.ModelID = t.ModelID
+	}
+	if q.ModelID != "" {
+		find.Where = append(find.Where, backend.Cond{Field: "model_id", Value: backend.StringValue(q.ModelID)})
+	}
+	if q.Version != 0 {
+		find.Where = append(find.Where, backend.Cond{Field: "version", Value: backend.IntValue(int64(q.Version))})
+	}
+	if q.Alias != "" {
+		find.Where = append(find.Where, backend.Cond{Field: "alias", Value: backend.StringValue(q.Alias)})
+	}
+	if !q.Since.IsZero() {
+		find.Where = append(find.Where, backend.Cond{Field: "time", Op: backend.Ge, Value: backend.TimeValue(q.Since)})
+	}
+	if !q.Until.IsZero() {
+		find.Where = append(find.Where, backend.Cond{Field: "time", Op: backend.Le, Value: backend.TimeValue(q.Until)})
+	}
+	return find, nil
+}
+
+// events yields what q selects, page after page; q.Limit is the size of a page.
+func events(find func(backend.Query) ([]backend.Row, error), q backend.Query) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		q := q
+		for {
+			rows, err := find(q)
+			if err != nil {
+				yield(nil, fmt.Errorf("read history: %w", err))
+				return
+			}
+			for _, row := range rows {
+				e, err := decodeEvent(row)
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+			if len(rows) < q.Limit {
+				return
+			}
+			q.After = rows[len(rows)-1].Key
+		}
+	}
+}
+
+func (r *registry) Follow(ctx context.Context, cursor string) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		q := backend.Query{Table: tableEvents, Limit: eventPage, Settled: true}
+		if cursor != "" {
+			if err := checkText("cursor", cursor, maxCursor); err != nil {
+				yield(nil, wrap("Follow", "", err))
+				return
+			}
+			q.After = []backend.Value{backend.StringValue(cursor)}
+		}
+		tick := time.NewTicker(r.poll)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			rows, err := r.backend.Find(ctx, q)
+			if err != nil {
+				if ctx.Err() == nil {
+					yield(nil, wrap("Follow", "", err))
+				}
+				return
+			}
+			for _, row := range rows {
+				e, err := decodeEvent(row)
+				if !yield(e, wrap("Follow", "", err)) || err != nil {
+					return
+				}
+				q.After = row.Key
+			}
+			if len(rows) == q.Limit {
+				continue
+			}
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// A VerifyReport is what Verify found.
+type VerifyReport struct {
+	ModelID string
+	Events  int64  // that were checked and are right
+	Broken  *Event // the first event whose link to the one before does not hold; nil if only the end is wrong, or all is right
+	Problem string // what is wrong; "" if all is right
+}
+
+func (r *registry) Verify(ctx context.Context, model string) (*VerifyReport, error) {
+	report := &VerifyReport{}
+	t, err := r.tenureAt(ctx, model, time.Time{})
+	if err != nil {
+		return nil, wrap("Verify", model, err)
+	}
+	report.ModelID = t.ModelID
+	err = r.backend.View(ctx, func(tx backend.Reader) error {
+		end, err := chainEnd(tx, t.ModelID)
+		if err != nil {
+			return err
+		}
+		return report.verify(tx, end)
+	})
+	return report, wrap("Verify", model, err)
+}
+
+// chainEnd reads where a model's chain ends: in the model's row, or where its deletion left it.
+func chainEnd(tx backend.Reader, id string) (chain, error) {
+	rows, err := tx.Find(backend.Query{Table: tableModels, Limit: 1, Where: []backend.Cond{{Field: "id", Value: backend.StringValue(id)}}})
+	if err != nil {
+		return chain{}, fmt.Errorf("read model: %w", err)
+	}
+	if len(rows) == 0 {
+		return readChain(tx, id)
+	}
+	m, err := decodeModelRow(rows[0])
+	if err != nil {
+		return chain{}, err
+	}
+	return m.Chain, nil
+}
+
+func readChain(tx backend.Reader, id string) (c chain, err error) {
+	row, err := tx.Get(tableChains, backend.StringValue(id))
+	if err != nil {
+		return c, fmt.Errorf("read end of chain: %w", err)
+	}
+	if err := json.Unmarshal(row.Doc, &c); err != nil {
+		return c, fmt.Errorf("end of chain %s: %w: %w", id, ErrCorrupt, err)
+	}
+	return c, nil
+}
+
+func (report *VerifyReport) verify(tx backend.Reader, end chain) error {
+	var at chain
+	fail := func(e *Event, format string, args ...any) error {
+		report.Broken, report.Problem = e, fmt.Sprintf(format, args...)
+		return fmt.Errorf("history: %w: %s", ErrCorrupt, report.Problem)
+	}
+	q := backend.Query{Table: tableEvents, Limit: eventPage, Where: []backend.Cond{{Field: "model_id", Value: backend.StringValue(report.ModelID)}}}
+	for e, err := range events(tx.Find, q) {
+		switch {
+		case err != nil:
+			return err
+		case e.Seq != at.Seq+1:
+			return fail(e, "event %d follows event %d", e.Seq, at.Seq)
+		case e.Prev != at.Head:
+			return fail(e, "event %d was altered, or the one before it: it is chained to another", e.Seq)
+		case e.Time.Before(at.Time):
+			return fail(e, "event %d is older than the one before it", e.Seq)
+		}
+		at = chain{Seq: e.Seq, Head: e.Hash, Time: e.Time}
+		report.Events++
+	}
+	if at.Seq != end.Seq || at.Head != end.Head {
+		return fail(nil, "the chain ends with event %d, hash %.12s; recorded are %d, %.12s", at.Seq, at.Head, end.Seq, end.Head)
+	}
+	return nil
+}
+
+// tenureAt finds the model that has a name, or had it at a time; the zero time asks for the latest.
+func (r *registry) tenureAt(ctx context.Context, name string, at time.Time) (tenure, error) {
+	var t tenure
+	if err := checkModelName(name); err != nil {
+		return t, err
+	}
+	q := backend.Query{Table: tableNames, Desc: true, Where: []backend.Cond{{Field: "name", Value: backend.StringValue(name)}}}
+	if !at.IsZero() {
+		q.Where = append(q.Where, backend.Cond{Field: "since", Op: backend.Le, Value: backend.IntValue(at.UnixMicro())})
+	}
+	row, err := r.findOne(ctx, q)
+	if errors.Is(err, backend.ErrNotFound) {
+		return t, errNoModel(name)
+	}
+	if err != nil {
+		return t, fmt.Errorf("read name: %w", err)
+	}
+	if t, err = decodeTenure(row); err != nil {
+		return t, err
+	}
+	if !at.IsZero() && t.Until != 0 && t.Until <= at.UnixMicro() {
+		return t, fmt.Errorf("model %q at %v: %w", name, at.UTC().Format(time.RFC3339), ErrNotFound)
+	}
+	return t, nil
+}

@@ -1,0 +1,271 @@
+package modelregistry
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// A NodeKind says what a node of the lineage is. Any other lower-case word is a kind too.
+type NodeKind string
+
+// The kinds of node that the registry's own docs speak of.
+const (
+	Dataset      NodeKind = "dataset"
+	CodeCommit   NodeKind = "code"
+	FeatureSet   NodeKind = "features"
+	TrainingRun  NodeKind = "run"
+	ModelVersion NodeKind = "version" // a version of a registered model; Name is the model, Version the number
+	Deployment   NodeKind = "deployment"
+)
+
+// A Node is a thing that models come from or go to. Kind, Name and Version together say which.
+type Node struct {
+	Kind NodeKind `json:"kind"`
+	Name string   `json:"name"`
+	// Version tells states of one thing apart: a data set's release, a commit, a model version's number.
+	Version string `json:"version,omitempty"`
+	// Path is where it is (a URL or path), for people and tools; the registry never opens it.
+	Path string `json:"path,omitempty"`
+	// Attributes are further facts, such as a digest or a row count. The latest that was recorded holds.
+	Attributes Map[string] `json:"attributes,omitzero"`
+}
+
+// An EdgeType says how one node came from another. Any other lower-case words joined by hyphens are a type too.
+type EdgeType string
+
+// The types of edge that the registry's own docs speak of; each reads "From … To".
+const (
+	TrainedOn     EdgeType = "trained-on"
+	DerivedFrom   EdgeType = "derived-from"
+	FineTunedFrom EdgeType = "fine-tuned-from"
+	ProducedBy    EdgeType = "produced-by"
+	EvaluatedOn   EdgeType = "evaluated-on"
+	Serves        EdgeType = "serves" // a deployment serves a version
+)
+
+// An Edge says that From came from To, and how. Going up follows edges from From to To: to the origins.
+type Edge struct {
+	From Node     `json:"from"`
+	Type EdgeType `json:"type"`
+	To   Node     `json:"to"`
+}
+
+// An Origin is an edge's type and To: what a new version came from.
+type Origin struct {
+	Type EdgeType
+	Node Node
+}
+
+// LineageOptions bound a walk. Nil means up and down, 20 edges far, 10,000 nodes.
+type LineageOptions struct {
+	UpDepth   int // edges to follow to origins; 0 is 20, negative none
+	DownDepth int // edges to follow to descendants; 0 is 20, negative none
+	MaxNodes  int // 0 is 10,000
+}
+
+// A Graph is a part of the lineage.
+type Graph struct {
+	Root  Node
+	Nodes []Node // Root first, then by distance
+	Edges []Edge
+	// Truncated says that a depth or size limit cut something off.
+	Truncated bool
+}
+
+const (
+	maxNodePart = 500 // characters of a node's name or version
+	maxNodePath = 2000
+)
+
+var kindRE = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
+
+// check says whether o can be recorded.
+func (o Origin) check() error {
+	if !kindRE.MatchString(string(o.Type)) {
+		return fmt.Errorf("edge type %.80q: %w: lower-case letters, digits and hyphens, such as trained-on", o.Type, ErrInvalid)
+	}
+	return o.Node.check()
+}
+
+func (n Node) check() error {
+	if !kindRE.MatchString(string(n.Kind)) {
+		return fmt.Errorf("node kind %.80q: %w: lower-case letters, digits and hyphens, such as dataset", n.Kind, ErrInvalid)
+	}
+	if strings.TrimSpace(n.Name) == "" {
+		return fmt.Errorf("node of kind %s: %w: it has no name", n.Kind, ErrInvalid)
+	}
+	if strings.ContainsAny(n.Name+n.Version, nodeSeparator) {
+		return fmt.Errorf("node %.80q: %w: its name contains a control character", n.Name, ErrInvalid)
+	}
+	for _, err := range []error{
+		checkText("node name", n.Name, maxNodePart),
+		checkText("node version", n.Version, maxNodePart),
+		checkText("node path", n.Path, maxNodePath),
+		checkEntries("attribute", n.Attributes.Clone(), maxTagValue),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	if n.Kind != ModelVersion {
+		return nil
+	}
+	if err := checkModelName(n.Name); err != nil {
+		return err
+	}
+	number, problem := parseNumber(n.Version)
+	if problem == "" && n.Version[0] == '0' { // it would be another node than the one without
+		problem = fmt.Sprintf("write %d", number)
+	}
+	if problem != "" {
+		return fmt.Errorf("version node %.80q: %w: its Version is the number of the model's version: %s", n.Name+"/"+n.Version, ErrInvalid, problem)
+	}
+	return nil
+}
+
+// nodeSeparator stands between the parts of a node's ID.
+const nodeSeparator = "\x1f"
+
+// id is the key of a node: its kind, name and version. A model's version goes by the model's ID, so that it keeps its
+// lineage when the model is renamed, and a model made anew under the name does not inherit it.
+func (n Node) id(modelID string) string {
+	name := n.Name
+	if n.Kind == ModelVersion {
+		name = modelID
+	}
+	return string(n.Kind) + nodeSeparator + name + nodeSeparator + n.Version
+}
+
+// nodeOf is the node of an ID; a version's has the model's ID for a name.
+func nodeOf(id string) (Node, error) {
+	parts := strings.Split(id, nodeSeparator)
+	if len(parts) != 3 {
+		return Node{}, fmt.Errorf("node %q: %w: not an ID", id, ErrCorrupt)
+	}
+	return Node{Kind: NodeKind(parts[0]), Name: parts[1], Version: parts[2]}, nil
+}
+
+// putNodes stores what is known of nodes beside their names. A node that says nothing leaves what was said before.
+func putNodes(tx backend.Tx, nodes []Node, ids nodeIDs) error {
+	rows := map[string]backend.Row{}
+	for _, n := range nodes {
+		if n.Kind == ModelVersion || n.Path == "" && n.Attributes.Len() == 0 {
+			continue // a version's facts are its own
+		}
+		doc, err := json.Marshal(n)
+		if err != nil {
+			return fmt.Errorf("encode node: %w", err)
+		}
+		id := ids.of(n)
+		rows[id] = backend.Row{Key: backend.Key{backend.StringValue(id)}, Doc: doc}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	ordered := make([]backend.Row, 0, len(rows))
+	for _, id := range slices.Sorted(maps.Keys(rows)) {
+		ordered = append(ordered, rows[id])
+	}
+	if err := tx.Put(tableNodes, ordered...); err != nil {
+		return fmt.Errorf("write nodes: %w", err)
+	}
+	return nil
+}
+
+// nodeIDs are the IDs of the models whose versions nodes name, by name.
+type nodeIDs map[string]string
+
+func (ids nodeIDs) of(n Node) string { return n.id(ids[n.Name]) }
+
+// identify finds the models that nodes name, and refuses versions that never were: an edge does not end in nothing.
+// known is a model that was read already, or nil.
+func identify(tx backend.Reader, nodes []Node, known *modelRow) (nodeIDs, error) {
+	byName := map[string]*modelRow{}
+	if known != nil {
+		byName[known.Name] = known
+	}
+	var ask []backend.Value
+	for _, n := range nodes {
+		if n.Kind == ModelVersion && byName[n.Name] == nil {
+			ask = append(ask, backend.StringValue(n.Name))
+		}
+	}
+	if len(ask) > 0 {
+		slices.SortFunc(ask, backend.Value.Compare)
+		rows, err := tx.Find(backend.Query{Table: tableModels, Where: []backend.Cond{{Field: "name", Op: backend.In, Values: slices.Compact(ask)}}})
+		if err != nil {
+			return nil, fmt.Errorf("read models: %w", err)
+		}
+		for _, row := range rows {
+			m, err := decodeModelRow(row)
+			if err != nil {
+				return nil, err
+			}
+			byName[m.Name] = m
+		}
+	}
+	ids := nodeIDs{}
+	for _, n := range nodes {
+		if n.Kind != ModelVersion {
+			continue
+		}
+		m := byName[n.Name]
+		if m == nil {
+			return nil, errNoModel(n.Name)
+		}
+		if number, _ := parseNumber(n.Version); number > m.Last {
+			return nil, errNoVersion(n.Name, number)
+		}
+		ids[n.Name] = m.ID
+	}
+	return ids, nil
+}
+
+func edgeKey(from string, t EdgeType, to string) backend.Key {
+	return backend.Key{backend.StringValue(from), backend.StringValue(string(t)), backend.StringValue(to)}
+}
+
+// linkNew records where a version that is being registered came from. Nothing comes from it yet, so no cycle can close.
+func (c *change) linkNew(v *Version, edges []Edge) error {
+	nodes := make([]Node, len(edges))
+	for i, e := range edges {
+		if e.To.Kind == ModelVersion && e.To.Name == v.Model {
+			if number, _ := parseNumber(e.To.Version); number >= v.Number {
+				return fmt.Errorf("lineage: %w", errNoVersion(v.Model, number))
+			}
+		}
+		nodes[i] = e.To
+	}
+	ids, err := identify(c.tx, nodes, c.model)
+	if err != nil {
+		return fmt.Errorf("lineage: %w", err)
+	}
+	if err := putNodes(c.tx, nodes, ids); err != nil {
+		return err
+	}
+	return putEdges(c.tx, edges, func(n Node) string {
+		if n.Kind == ModelVersion && n.Name == v.Model {
+			return n.id(v.ModelID)
+		}
+		return ids.of(n)
+	})
+}
+
+func putEdges(tx backend.Tx, edges []Edge, id func(Node) string) error {
+	rows := make([]backend.Row, len(edges))
+	for i, e := range edges {
+		rows[i] = backend.Row{Key: edgeKey(id(e.From), e.Type, id(e.To)), Doc: []byte("{}")}
+	}
+	slices.SortFunc(rows, func(a, b backend.Row) int { return a.Key.Compare(b.Key) })
+	rows = slices.CompactFunc(rows, func(a, b backend.Row) bool { return a.Key.Compare(b.Key) == 0 })
+	if err := tx.Put(tableEdges, rows...); err != nil {
+		return fmt.Errorf("write edges: %w", err)
+	}
+	return nil
+}

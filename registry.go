@@ -1,0 +1,225 @@
+package modelregistry
+
+import (
+	"context"
+	"io/fs"
+	"iter"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// A Resolver finds versions and reads their files: all that a program which serves models needs.
+type Resolver interface {
+	// Resolve finds the version that a URI names: models:/name/3, models:/name/Production, models:/name/latest,
+	// models:/name@alias, models:/name/1.2.3 and ranges such as models:/name/^1.2; see ParseURI. A digest pin
+	// (…@sha256:…) that the version does not have is ErrCorrupt.
+	Resolve(ctx context.Context, uri string) (*Version, error)
+
+	// Files is the version's files. Reads use ctx, compare size and SHA-256 as they go, and fail with ErrCorrupt
+	// before the last byte of a file that is not what was registered. Opening reports what is wrong; Files never does.
+	Files(ctx context.Context, v *Version) fs.FS
+}
+
+// A Registry keeps models, versions, stages, aliases, lineage and history. New makes one over a Backend and Blobs.
+//
+// Every error is an *Error that wraps ErrNotFound, ErrExists, ErrInvalid, ErrConflict, ErrCorrupt,
+// errors.ErrUnsupported, a context's error, or a fault of the storage. A call that fails has changed nothing, but for
+// one case: a fault of the connection after the change was asked for may hide that it was made.
+//
+// It is safe for concurrent use. It is sealed so that it can grow: fakes embed a Registry, remote clients embed
+// Unimplemented.
+type Registry interface {
+	Resolver
+	ModelStore
+	VersionStore
+	StageStore
+	LineageStore
+	HistoryStore
+
+	// Sweep removes blobs that no version names. It is safe beside running registrations.
+	Sweep(ctx context.Context, opts *SweepOptions) (*SweepReport, error)
+	// As is the same registry for another actor: whose name its changes carry; "" is the operating system's user.
+	As(actor string) Registry
+
+	private()
+}
+
+// ModelStore is the part of a Registry about models.
+type ModelStore interface {
+	CreateModel(ctx context.Context, name string, spec ModelSpec) (*Model, error)
+	Model(ctx context.Context, name string) (*Model, error)
+	UpdateModel(ctx context.Context, name string, patch ModelPatch) (*Model, error)
+	// RenameModel gives a model, its versions, aliases and history another name, which must be free.
+	RenameModel(ctx context.Context, name, newName string, opts *ChangeOptions) (*Model, error)
+	// DeleteModel deletes a model with all its versions. ErrConflict, unless forced: one of them is in Production or
+	// named by an alias. Its history stays.
+	DeleteModel(ctx context.Context, name string, opts *DeleteOptions) error
+	SearchModels(ctx context.Context, q Query) (ModelPage, error)
+	Models(ctx context.Context, q Query) iter.Seq2[*Model, error]
+}
+
+// VersionStore is the part of a Registry about versions.
+type VersionStore interface {
+	// Register stores the files and makes the next version of the model visible, whole or not at all. A model that is
+	// not there is created.
+	Register(ctx context.Context, model string, spec VersionSpec) (*Version, error)
+	Version(ctx context.Context, model string, number int) (*Version, error)
+	UpdateVersion(ctx context.Context, model string, number int, patch VersionPatch) (*Version, error)
+	// DeleteVersion deletes one version; its number is not used again. ErrConflict, unless forced: it is in
+	// Production or named by an alias.
+	DeleteVersion(ctx context.Context, model string, number int, opts *DeleteOptions) error
+	// CopyVersion registers the version that uri names once more, in another model or the same: same files (no byte is
+	// copied), description, tags, params, metrics, run and source; no stage or alias; derived-from the original. The
+	// semantic version is kept where the target has none like it.
+	CopyVersion(ctx context.Context, uri, toModel string, opts *ChangeOptions) (*Version, error)
+	// Manifest lists the version's files in byte order of their paths.
+	Manifest(ctx context.Context, v *Version) ([]File, error)
+	SearchVersions(ctx context.Context, q Query) (VersionPage, error)
+	Versions(ctx context.Context, q Query) iter.Seq2[*Version, error]
+}
+
+// StageStore is the part of a Registry about who is in which stage, and whom an alias names.
+type StageStore interface {
+	// Promote moves a version into Staging or Production and archives who held the stage, in one step.
+	Promote(ctx context.Context, model string, number int, to Stage, opts *PromoteOptions) (*Promotion, error)
+	// Transition moves a version to any stage. Like Promote it archives who holds Staging or Production, unless
+	// told to keep them.
+	Transition(ctx context.Context, model string, number int, to Stage, opts *TransitionOptions) (*Promotion, error)
+	// Rollback undoes the last change of who holds the stage, in one step: who held it before holds it again, and who
+	// holds it now is archived. Again, it goes one change further back. ErrConflict: nobody held it before.
+	Rollback(ctx context.Context, model string, stage Stage, opts *RollbackOptions) (*Promotion, error)
+	// SetAlias makes alias name that version, whomever it named before; it returns that one's number, or 0.
+	SetAlias(ctx context.Context, model, alias string, number int, opts *AliasOptions) (previous int, err error)
+	// DeleteAlias removes an alias and returns the number that it named. ErrNotFound: there is no such alias.
+	DeleteAlias(ctx context.Context, model, alias string, opts *AliasOptions) (previous int, err error)
+}
+
+// LineageStore is the part of a Registry about where things came from.
+type LineageStore interface {
+	// Link records edges. ErrInvalid: one would close a cycle. An edge that is there already is no error.
+	Link(ctx context.Context, opts *ChangeOptions, edges ...Edge) error
+	// Lineage walks up and down from a node, with at most one statement a level.
+	Lineage(ctx context.Context, node Node, opts *LineageOptions) (*Graph, error)
+}
+
+// HistoryStore is the part of a Registry that looks back.
+type HistoryStore interface {
+	// Events yields what happened, oldest first unless q says otherwise.
+	Events(ctx context.Context, q EventQuery) iter.Seq2[*Event, error]
+	// Follow yields every event after the cursor (an Event's; "" is the beginning) in commit order, missing none, and
+	// then waits for more, until ctx ends (which is not an error) or the loop is left.
+	Follow(ctx context.Context, cursor string) iter.Seq2[*Event, error]
+	// Verify recomputes the chain of hashes of a model's events. ErrCorrupt: the report names the first broken link.
+	Verify(ctx context.Context, model string) (*VerifyReport, error)
+	// At resolves as of a time: names, stages, aliases and versions as they were then, those since deleted too.
+	At(t time.Time) Resolver
+}
+
+// Options configure New. Nil means all defaults.
+type Options struct {
+	// Actor is the name that changes carry; "" is the operating system's user. See also Registry.As.
+	Actor string
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// PollInterval is how often Follow looks for new events; 0 is 250 ms.
+	PollInterval time.Duration
+}
+
+// ChangeOptions go with any change.
+type ChangeOptions struct {
+	Reason string // kept in the event
+}
+
+// DeleteOptions go with DeleteModel and DeleteVersion.
+type DeleteOptions struct {
+	Force  bool   // also what is in Production or named by an alias
+	Reason string // kept in the event
+}
+
+// PromoteOptions go with Promote.
+type PromoteOptions struct {
+	// IfCurrent makes the promotion a compare-and-swap: it happens only if this version, alone, holds the stage
+	// (0: nobody does). Otherwise it fails with a *Conflict that says who does.
+	IfCurrent *int
+	Reason    string // kept in the event
+}
+
+// TransitionOptions go with Transition.
+type TransitionOptions struct {
+	IfCurrent *int // see PromoteOptions
+	// Keep lets those who hold the stage stay in it.
+	Keep   bool
+	Reason string // kept in the event
+}
+
+// RollbackOptions go with Rollback.
+type RollbackOptions struct {
+	IfCurrent *int   // see PromoteOptions
+	Reason    string // kept in the event
+}
+
+// AliasOptions go with SetAlias and DeleteAlias.
+type AliasOptions struct {
+	// IfCurrent makes the change a compare-and-swap: it happens only if the alias names this version (0: none).
+	// Otherwise it fails with a *Conflict that says which it names.
+	IfCurrent *int
+	Reason    string // kept in the event
+}
+
+// A Promotion is what a change of stage did.
+type Promotion struct {
+	Version   *Version   // that was moved into the stage; as it is now
+	Displaced []*Version // that were archived for it, ascending; as they are now
+}
+
+type registry struct {
+	backend backend.Backend
+	memo    backend.Memoizer // the backend, if it is one
+	blobs   Blobs
+	actor   string
+	clock   func() time.Time
+	poll    time.Duration
+}
+
+var _ Registry = (*registry)(nil)
+
+// New makes a Registry over a backend for its rows and blobs for its files. It creates or upgrades the backend's tables;
+// a store of a newer format can be read and not changed. The caller closes the backend and the blobs. blobs may be
+// nil where no version has files.
+func New(ctx context.Context, b backend.Backend, blobs Blobs, opts *Options) (Registry, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	r := &registry{backend: b, blobs: blobs, actor: opts.Actor, clock: opts.Now, poll: opts.PollInterval}
+	r.memo, _ = b.(backend.Memoizer)
+	if r.actor == "" {
+		r.actor = osUser()
+	}
+	if r.clock == nil {
+		r.clock = time.Now
+	}
+	if r.poll <= 0 {
+		r.poll = 250 * time.Millisecond
+	}
+	if err := checkText("actor", r.actor, maxActor); err != nil {
+		return nil, &Error{Op: "New", Err: err}
+	}
+	if err := b.Declare(ctx, schema()); err != nil {
+		return nil, &Error{Op: "New", Err: err}
+	}
+	return r, nil
+}
+
+func (r *registry) private() {}
+
+func (r *registry) As(actor string) Registry {
+	other := *r
+	if other.actor = actor; actor == "" {
+		other.actor = osUser()
+	}
+	return &other
+}
+
+// now is the present in the precision that is stored.
+func (r *registry) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,150 @@
+package modelregistry
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// A Query selects models or versions. The zero Query is all of them.
+//
+// # Filter
+//
+// Filter is in MLflow's language, and more of it:
+//
+//	name = 'IrisClassifier' AND version_number > 3
+//	stage = 'Production' OR alias = 'champion'
+//	tags.team LIKE 'fraud%' AND NOT (tags.`risk class` = 'high' OR tags.blocked IS NOT NULL)
+//	metrics.accuracy >= 0.95 AND params.depth < 10
+//	last_updated_timestamp > '2024-05-31T12:00:00Z' AND semver >= '1.2'
+//
+// Conditions are joined by AND, OR, NOT and parentheses; NOT binds tightest and OR loosest. Keywords are in any case,
+// names in lower case. Text stands in ' or " (doubled, it stands for itself), numbers do not. A name behind tags.,
+// params. or metrics. is put in ` (or ' or ") if it has other characters than letters, digits, dots, dashes and
+// underscores.
+//
+//	models and versions: name, alias, description, user_id, creation_timestamp, last_updated_timestamp, tags.key
+//	versions only:       version_number, stage, semver, run_id, source_path, digest, params.key, metrics.key
+//
+// Text is compared by =, !=, LIKE, ILIKE (which takes letters that differ by case for equal), IN and NOT IN, numbers,
+// times and semantic versions by =, !=, <, <=, >, >=, IN and NOT IN. In a pattern % is any characters, _ is one, and
+// \ takes the meaning from the character behind it. A param is compared as a number if it is compared with one. A time
+// is a number of milliseconds since 1970, a quoted RFC 3339 time, or a quoted date, which is the whole day in UTC.
+//
+// Any condition on a tag, param, metric or semantic version that a row does not have is unknown, as is its negation:
+// tags.k != 'v' selects what has the tag k, with another value. IS NULL selects what lacks it. Attributes of text are
+// never missing but may be empty, which is what IS NULL says of them. An alias condition asks for one alias that meets
+// it; alias != 'x' and the like ask that none is x.
+//
+// # Order
+//
+// OrderBy lists keys, each with ASC (the default) or DESC behind it. Models have name, creation_timestamp and
+// last_updated_timestamp (also: timestamp), versions besides version_number, stage, semver, run_id, digest and
+// metrics.key. Without one, models are in order of name, and versions of name and then from the highest number down;
+// what is left undecided by OrderBy is decided so. Text is in order of bytes. Versions without the metric come last;
+// the filter of an order by metrics must select at most 10,000 versions, as one model's versions mostly are.
+//
+// # Pages
+//
+// A page holds at most PageSize models or versions. Its Next is the PageToken of the next page, with the same Filter and
+// OrderBy, and "" on the last. A page can be short, even empty, and still have a Next: when much was looked through and
+// little selected. What is added or removed between two pages makes no other row appear twice or not at all; a row that
+// is moved by a change of what it is ordered by can.
+type Query struct {
+	Filter    string
+	OrderBy   []string
+	PageSize  int // 0 is 100; at most 10,000
+	PageToken string
+}
+
+// Quote writes text as a value for a Filter, whatever is in it: "name = " + Quote(name).
+func Quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+const (
+	defaultPageSize = 100
+	maxPageSize     = 10_000
+)
+
+// A ModelPage is one page of a search for models.
+type ModelPage struct {
+	Models []*Model
+	Next   string // the PageToken of the next page; "" if this is the last
+}
+
+// A VersionPage is one page of a search for versions.
+type VersionPage struct {
+	Versions []*Version
+	Next     string // the PageToken of the next page; "" if this is the last
+}
+
+func searchModels(ctx context.Context, b backend.Backend, q Query) (ModelPage, error) {
+	var page ModelPage
+	next, err := runSearch(ctx, b, &modelSubject, q, func(row backend.Row) (found, error) {
+		m, err := decodeModel(row)
+		return foundModel{m}, err
+	}, func(f found) { page.Models = append(page.Models, f.(foundModel).Model) })
+	if err != nil {
+		return ModelPage{}, err
+	}
+	page.Next = next
+	return page, nil
+}
+
+func searchVersions(ctx context.Context, b backend.Backend, q Query) (VersionPage, error) {
+	var page VersionPage
+	next, err := runSearch(ctx, b, &versionSubject, q, func(row backend.Row) (found, error) {
+		v, err := decodeVersion(row)
+		return foundVersion{v}, err
+	}, func(f found) { page.Versions = append(page.Versions, f.(foundVersion).Version) })
+	if err != nil {
+		return VersionPage{}, err
+	}
+	page.Next = next
+	return page, nil
+}
+
+// runSearch hands the rows of one page to take, in order, and returns the token of the next page.
+func runSearch(ctx context.Context, b backend.Backend, subject *searchSubject, q Query, decode func(backend.Row) (found, error), take func(found)) (next string, err error) {
+	size := q.PageSize
+	switch {
+	case size == 0:
+		size = defaultPageSize
+	case size < 0 || size > maxPageSize:
+		return "", fmt.Errorf("page size %d: %w: it is from 1 to %d, or 0 for %d", size, ErrInvalid, maxPageSize, defaultPageSize)
+	}
+	filter, err := parseFilter(subject, q.Filter)
+	if err != nil {
+		return "", err
+	}
+	order, err := parseOrder(subject, q.OrderBy)
+	if err != nil {
+		return "", err
+	}
+	key := tokenKey(subject, filter, order)
+	after, err := decodeToken(q.PageToken, key, order)
+	if err != nil {
+		return "", err
+	}
+	plan := planFilter(filter)
+	if plan.nothing {
+		return "", nil
+	}
+	w := &walker{ctx: ctx, backend: b, subject: subject, rest: plan.rest, order: order, decode: decode, take: take, left: size}
+	if slices.ContainsFunc(order, func(k orderKey) bool { return k.attr == nil }) {
+		at, err := w.sorted(plan.where, after)
+		if err != nil || at == nil {
+			return "", err
+		}
+		return encodeToken(key, at), nil
+	}
+	if err := w.walk(plan.where, 0, after); err != nil && err != errStop {
+		return "", fmt.Errorf("search %s: %w", subject.what, err)
+	}
+	if !w.more {
+		return "", nil
+	}
+	return encodeToken(key, positionOf(order, w.last)[:w.depth]), nil
+}

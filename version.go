@@ -1,0 +1,134 @@
+package modelregistry
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// A Version is one registered version of a model. It is a snapshot, safe to share between goroutines: changing it
+// changes nothing in the registry.
+type Version struct {
+	Model   string `json:"model"`
+	ModelID string `json:"model_id"`
+	Number  int    `json:"number"` // 1, 2, 3 …; never used again
+	Stage   Stage  `json:"stage"`
+	// StageSince is when it came into its stage.
+	StageSince  time.Time    `json:"stage_since"`
+	Aliases     Set          `json:"aliases,omitzero"`
+	Semver      Semver       `json:"semver,omitzero"` // zero if it was given none
+	Description string       `json:"description,omitempty"`
+	Tags        Map[string]  `json:"tags,omitzero"`
+	Params      Map[string]  `json:"params,omitzero"`
+	Metrics     Map[float64] `json:"metrics,omitzero"`
+	RunID       string       `json:"run_id,omitempty"` // the training run that made it
+	Source      string       `json:"source,omitempty"` // where its files came from; for people, never opened
+	// Digest is over all its files (path, size and SHA-256 of each): "sha256:…"; "" if it has none.
+	Digest    string    `json:"digest,omitempty"`
+	Size      int64     `json:"size,omitempty"`  // of all its files, in bytes
+	FileCount int       `json:"files,omitempty"` // how many
+	CreatedBy string    `json:"created_by,omitempty"`
+	Created   time.Time `json:"created"`
+	Updated   time.Time `json:"updated"`
+}
+
+// Ref names the version for messages and logs: "IrisClassifier/3".
+func (v *Version) Ref() string { return versionRef(v.Model, v.Number) }
+
+// URI is the models:/ URI of exactly this version: "models:/IrisClassifier/3".
+func (v *Version) URI() string { return "models:/" + v.Ref() }
+
+// Node is the version in the lineage.
+func (v *Version) Node() Node {
+	return Node{Kind: ModelVersion, Name: v.Model, Version: strconv.Itoa(v.Number)}
+}
+
+func versionRef(model string, number int) string { return model + "/" + strconv.Itoa(number) }
+
+// VersionSpec describes a version to register. The zero value registers a version without files.
+type VersionSpec struct {
+	// Files are the model's files, all regular files below the root. Symbolic links are followed to regular files
+	// inside the tree and refused otherwise. Nil: none.
+	Files fs.FS
+	// Semver is the semantic version, "1.2.0" or "v1.2.0". Or leave it out and say which part of the model's newest
+	// semantic version to Bump; a model that has none begins at 1.0.0.
+	Semver string
+	Bump   Bump
+
+	Description string
+	Tags        map[string]string
+	Params      map[string]string
+	Metrics     map[string]float64
+	// Aliases move to the new version, from whoever has them, as it appears.
+	Aliases []string
+	RunID   string // the training run
+	Source  string // where the files came from; kept, never opened
+	// Lineage is what the version came from: an edge from the new version to each.
+	Lineage []Origin
+	Reason  string // kept in the event
+	// Progress, if not nil, is called while files are stored, one call at a time.
+	Progress func(Progress)
+}
+
+// Progress is how far a transfer has come.
+type Progress struct {
+	Done  int64  // bytes stored so far
+	Total int64  // bytes in all
+	File  string // the file that is being stored
+}
+
+// VersionPatch changes a version's descriptive fields. Nil fields and absent names are left as they are. Files, params,
+// metrics, and where the version came from never change.
+type VersionPatch struct {
+	Description *string
+	SetTags     map[string]string
+	DeleteTags  []string // that one is not there is no error
+	Reason      string   // kept in the event
+}
+
+func decodeVersion(row backend.Row) (*Version, error) {
+	v := new(Version)
+	if v.scan(row.Doc) {
+		return v, nil
+	}
+	*v = Version{}
+	if err := json.Unmarshal(row.Doc, v); err != nil {
+		return nil, fmt.Errorf("row of version %v: %w: %w", row.Key, ErrCorrupt, err)
+	}
+	return v, nil
+}
+
+func versionKey(model string, number int) backend.Key {
+	return backend.Key{backend.StringValue(model), backend.IntValue(int64(number))}
+}
+
+func (v *Version) row() (backend.Row, error) {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return backend.Row{}, fmt.Errorf("encode version: %w", err)
+	}
+	metrics := make(map[string]backend.Value, v.Metrics.Len())
+	for name, value := range v.Metrics.All() {
+		metrics[name] = backend.FloatValue(value)
+	}
+	return backend.Row{
+		Key: versionKey(v.Model, v.Number),
+		Fields: map[string]any{
+			"stage":   backend.StringValue(v.Stage.column()),
+			"semver":  backend.StringValue(v.Semver.SortKey()),
+			"digest":  backend.StringValue(v.Digest),
+			"run":     backend.StringValue(v.RunID),
+			"created": backend.TimeValue(v.Created),
+			"updated": backend.TimeValue(v.Updated),
+			"aliases": v.Aliases.members,
+			"tags":    stringField(v.Tags),
+			"params":  stringField(v.Params),
+			"metrics": metrics,
+		},
+		Doc: doc,
+	}, nil
+}
