@@ -1,0 +1,380 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// Declare makes tables, columns and indexes that are missing. A store that was declared so before costs two reads.
+func (db *DB) Declare(ctx context.Context, decl backend.Schema) error {
+	if err := db.begin(); err != nil {
+		return err
+	}
+	defer db.leave()
+	sc, err := newSchema(&db.dialect, decl)
+	if err != nil {
+		return fmt.Errorf("%s: declare: %w", db.dialect.Name, err)
+	}
+	ready := false
+	err = db.retry(ctx, func() error {
+		ready, err = db.declared(ctx, sc)
+		return err
+	})
+	if err == nil && !ready {
+		err = db.retry(ctx, func() error { return db.declare(ctx, sc, decl) })
+	}
+	if err != nil {
+		return err
+	}
+	db.schema.Store(sc)
+	return nil
+}
+
+// state is the row of the table modelregistry.
+type state struct {
+	format int // 0 is that there is none
+	era    int64
+	digest string
+}
+
+// declared says that there is nothing to do: the store was declared like this, or is newer than this program.
+func (db *DB) declared(ctx context.Context, sc *schema) (ready bool, err error) {
+	c, err := db.readers.get(ctx)
+	if err != nil {
+		return false, db.fault("connect", err)
+	}
+	st, err := db.state(ctx, c)
+	if err == nil && (st.format > sc.format || st.format == sc.format && st.digest == sc.digest) {
+		var ahead bool
+		ahead, err = db.ahead(ctx, c, sc)
+		ready = !ahead
+	}
+	db.give(db.readers, c, err)
+	if err != nil && db.dialect.Classify(err) != Missing {
+		return false, db.fault("read the store's format", err)
+	}
+	return ready, nil
+}
+
+// state reads the store's state, and the namespace of its locks.
+func (db *DB) state(ctx context.Context, c *conn) (st state, err error) {
+	var namespace string
+	err = c.scan(ctx, "SELECT format, era, digest, "+db.dialect.Namespace+" FROM "+metaTable, &st.format, &st.era, &st.digest, &namespace)
+	if errors.Is(err, sql.ErrNoRows) {
+		return state{}, nil
+	}
+	h := fnv.New64a()
+	h.Write([]byte(namespace))
+	db.salt.Store(h.Sum64())
+	return st, err
+}
+
+// catalog lists the columns of all tables that there are.
+func (db *DB) catalog(ctx context.Context, c *conn) (map[string][]string, error) {
+	rows, err := c.sql.QueryContext(ctx, db.dialect.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	tables := map[string][]string{}
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		tables[table] = append(tables[table], column)
+	}
+	return tables, errors.Join(rows.Err(), rows.Close())
+}
+
+// ahead says that a log has positions which new ones would not be above: the store was moved to a server that has seen
+// fewer transactions.
+func (db *DB) ahead(ctx context.Context, c *conn, sc *schema) (bool, error) {
+	if db.dialect.Newest == "" {
+		return false, nil
+	}
+	for _, t := range sc.order {
+		if !t.decl.Log {
+			continue
+		}
+		var ahead bool
+		position := t.key[0].quoted
+		text := "SELECT coalesce((SELECT max(" + position + ") FROM " + t.quoted + ") > " + db.dialect.Newest + ", false) FROM " + metaTable
+		if err := c.scan(ctx, text, &ahead); err != nil || ahead {
+			return ahead, err
+		}
+	}
+	return false, nil
+}
+
+// declare does what is to do, in one transaction.
+func (db *DB) declare(ctx context.Context, sc *schema, decl backend.Schema) error {
+	c, err := db.writers.get(ctx)
+	if err != nil {
+		return db.fault("connect", err)
+	}
+	defer func() { db.writers.put(c) }()
+	if err := c.begin(ctx, db.dialect.BeginDeclare); err != nil {
+		return db.lost(c, db.fault("declare", err))
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			c.end(ctx, "ROLLBACK")
+		}
+	}()
+	if err := db.raise(ctx, c, sc, decl); err != nil {
+		return db.lost(c, err)
+	}
+	if err := c.commit(ctx); err != nil {
+		return db.lost(c, db.fault("declare", err)) // done twice it does nothing
+	}
+	committed = true
+	return nil
+}
+
+// lost has the connection closed if err says that it is gone.
+func (db *DB) lost(c *conn, err error) error {
+	var f *fault
+	if errors.As(err, &f) && f.kind == Lost {
+		c.bad = true
+		db.writers.forget()
+	}
+	return err
+}
+
+// raise brings the store to what sc declares.
+func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schema) error {
+	texts := []string{fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL)", metaTable)}
+	if db.dialect.LockStore != "" {
+		texts = append(texts, db.dialect.LockStore)
+	}
+	if err := c.run(ctx, texts); err != nil {
+		return db.fault("declare", err)
+	}
+	st, err := db.state(ctx, c)
+	var tables map[string][]string
+	if err == nil {
+		tables, err = db.catalog(ctx, c)
+	}
+	if err != nil {
+		return db.fault("declare", err)
+	}
+	if st.format <= sc.format && (st.format < sc.format || st.digest != sc.digest) {
+		if err := db.create(ctx, c, sc, tables, st.format == 0); err != nil {
+			return err
+		}
+		if st.format > 0 && st.format < sc.format && decl.Upgrade != nil {
+			if err := db.upgrade(ctx, c, sc, decl, st); err != nil {
+				return err
+			}
+		}
+		if st.format == 0 {
+			err = c.run(ctx, []string{fmt.Sprintf("INSERT INTO %s (format, era, digest) VALUES (%d, 0, '%s')", metaTable, sc.format, sc.digest)})
+		} else {
+			err = c.run(ctx, []string{fmt.Sprintf("UPDATE %s SET format = %d, digest = '%s'", metaTable, sc.format, sc.digest)})
+		}
+		if err != nil {
+			return db.fault("declare", err)
+		}
+	}
+	_, err = db.state(ctx, c) // now that there is one
+	ahead := false
+	if err == nil {
+		ahead, err = db.ahead(ctx, c, sc)
+	}
+	if err == nil && ahead {
+		err = c.run(ctx, []string{"UPDATE " + metaTable + " SET era = era + 1"})
+	}
+	if err != nil {
+		return db.fault("declare", err)
+	}
+	return nil
+}
+
+// create makes the tables, columns and indexes that are missing.
+func (db *DB) create(ctx context.Context, c *conn, sc *schema, tables map[string][]string, fresh bool) error {
+	for _, t := range sc.order {
+		have, ok := tables[t.decl.Name]
+		if ok && fresh {
+			return fmt.Errorf("%s: declare: %w: there is a table %s already, which is not the registry's; use a database or schema of its own",
+				db.dialect.Name, backend.ErrInvalid, t.decl.Name)
+		}
+		var texts []string
+		if ok {
+			for _, col := range t.all[len(t.key) : len(t.all)-1] {
+				if !slices.Contains(have, col.name) {
+					texts = append(texts, "ALTER TABLE "+t.quoted+" ADD COLUMN "+db.dialect.define(col))
+				}
+			}
+		} else {
+			texts = append(texts, db.dialect.createTable(t))
+		}
+		for _, side := range t.sides {
+			texts = append(texts, db.dialect.createSide(t, side)...)
+		}
+		texts = append(texts, db.dialect.createIndexes(t)...)
+		if err := c.run(ctx, texts); err != nil {
+			return db.fault("declare table "+t.decl.Name, err)
+		}
+	}
+	return nil
+}
+
+func (db *DB) upgrade(ctx context.Context, c *conn, sc *schema, decl backend.Schema, st state) error {
+	x := &tx{reader: reader{db: db, ctx: ctx, sc: sc, conn: c, mem: memory{}}}
+	if err := c.scan(ctx, db.dialect.Session, &x.format, &x.era, &x.xid, &x.pid); err != nil {
+		return db.fault("declare", err)
+	}
+	if err := x.result(decl.Upgrade(x, st.format)); err != nil {
+		return fmt.Errorf("%s: upgrade from format %d to %d: %w", db.dialect.Name, st.format, sc.format, err)
+	}
+	return nil
+}
+
+// define is the definition of a column.
+func (d *Dialect) define(c column) string {
+	zero := "0"
+	if c.kind == backend.String {
+		zero = "''"
+	} else if c.kind == backend.Time {
+		zero = fmt.Sprint(backend.ZeroValue(backend.Time).Micros())
+	}
+	return c.quoted + " " + d.Types[c.kind] + " NOT NULL DEFAULT " + zero
+}
+
+func (d *Dialect) createTable(t *table) string {
+	var b strings.Builder
+	b.WriteString("CREATE TABLE " + t.quoted + " (")
+	if t.rowKeyed(d) {
+		b.WriteString(t.key[0].quoted + " INTEGER PRIMARY KEY, ") // the row id; it counts up, since no row is ever deleted
+	} else {
+		for _, c := range t.key {
+			b.WriteString(c.quoted + " " + d.Types[c.kind] + " NOT NULL, ")
+		}
+	}
+	for _, c := range t.all[len(t.key) : len(t.all)-1] {
+		b.WriteString(d.define(c) + ", ")
+	}
+	b.WriteString(`"doc" TEXT NOT NULL`)
+	if !t.rowKeyed(d) {
+		b.WriteString(", PRIMARY KEY (" + list(t.key) + ")")
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
+// createSide gives the texts that make a side table and its indexes.
+func (d *Dialect) createSide(t *table, side *side) []string {
+	var b strings.Builder
+	b.WriteString("CREATE TABLE IF NOT EXISTS " + side.quoted + " (")
+	for _, c := range side.all {
+		kind := d.Types[c.kind]
+		if t.rowKeyed(d) && c.name == backend.PositionField {
+			kind = d.Types[backend.Int]
+		}
+		b.WriteString(c.quoted + " " + kind + " NOT NULL, ")
+	}
+	unique := list(side.key()) + ", " + d.entryKey(side.own[0])
+	var texts []string
+	if d.EntryKey == "" {
+		b.WriteString("PRIMARY KEY (" + unique + "))" + d.SideSuffix)
+		texts = append(texts, b.String())
+	} else {
+		texts = append(texts, strings.TrimSuffix(b.String(), ", ")+")"+d.SideSuffix,
+			"CREATE UNIQUE INDEX IF NOT EXISTS "+quote(indexName("entry", t.decl.Name, side.field.Name))+" ON "+side.quoted+" ("+unique+")")
+	}
+	for i, fields := range side.indexes {
+		var cols []string
+		for _, name := range fields[:len(fields)-1] {
+			cols = append(cols, quote(name))
+		}
+		for _, c := range []*column{side.entry, &side.value} {
+			switch {
+			case c == nil:
+			case c.long && !side.unique[i]:
+				cols = append(cols, d.short(c.quoted))
+			default:
+				cols = append(cols, c.quoted)
+			}
+		}
+		texts = append(texts, d.createIndex(t.decl.Name, side.quoted, fields, cols, side.key(), side.unique[i], nil))
+	}
+	return texts
+}
+
+// createIndexes gives the texts that make the indexes on a table itself.
+func (d *Dialect) createIndexes(t *table) []string {
+	var texts []string
+	for _, x := range t.chosen {
+		var cols []string
+		for _, name := range x.fields {
+			c := t.column(name)
+			if c.long && !x.unique {
+				cols = append(cols, d.short(c.quoted))
+			} else {
+				cols = append(cols, c.quoted)
+			}
+		}
+		key := t.key
+		if t.rowKeyed(d) {
+			key = nil // every index ends with the row id
+		}
+		texts = append(texts, d.createIndex(t.decl.Name, t.quoted, x.fields, cols, key, x.unique, x.sparse))
+	}
+	return texts
+}
+
+// createIndex gives the text that makes an index on cols, and then the key so that its order is that of pages.
+func (d *Dialect) createIndex(table, quoted string, fields, cols []string, key []column, unique bool, sparse []string) string {
+	word, suffix := "INDEX", "idx"
+	if unique {
+		word, suffix = "UNIQUE INDEX", "key"
+	} else {
+		for _, k := range key {
+			if !slices.Contains(fields, k.name) {
+				cols = append(cols, k.quoted)
+			}
+		}
+	}
+	where := ""
+	if len(sparse) > 0 {
+		if !unique {
+			suffix = "sparse"
+		}
+		for i, name := range sparse {
+			where += []string{" WHERE ", " AND "}[min(i, 1)] + quote(name) + " <> ''"
+		}
+	}
+	name := quote(indexName(suffix, append([]string{table}, fields...)...))
+	return "CREATE " + word + " IF NOT EXISTS " + name + " ON " + quoted + " (" + strings.Join(cols, ", ") + ")" + where
+}
+
+func list(cols []column) string {
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = c.quoted
+	}
+	return strings.Join(names, ", ")
+}
+
+// run executes texts one after the other.
+func (c *conn) run(ctx context.Context, texts []string) error {
+	for _, text := range texts {
+		if _, err := c.sql.ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan reads one row.
+func (c *conn) scan(ctx context.Context, text string, dest ...any) error {
+	return c.sql.QueryRowContext(ctx, text).Scan(dest...)
+}

@@ -1,0 +1,60 @@
+package sqldb
+
+// A Dialect is what two SQL engines do differently, as data with few hooks. [SQLite] and [Postgres] are the ones there are.
+type Dialect struct {
+	Name string // begins messages
+
+	Types      [4]string // column type of each backend.Kind; strings compare bytewise
+	Param      string    // written before a parameter's number
+	FloatText  string    // prints the float %s so that parsing it gives the same float
+	SideSuffix string    // ends CREATE TABLE of a side table
+
+	// Arrays passes rows as one array a column, and lists as one array. Otherwise rows are VALUES, lists are JSON.
+	Arrays bool
+	// IndexChars is how many characters of a string that may be long go into an index, for engines that limit the
+	// size of index entries; 0 is all. EntryKey then makes an entry short enough to be part of a unique index.
+	IndexChars int
+	EntryKey   string
+
+	// Serial engines have one writer at a time: Updates share a transaction, each behind a savepoint, and the
+	// positions of a Log are row ids in hexadecimal. Otherwise Updates run side by side behind locks by name, and
+	// positions are made of the store's era, the transaction's number and a counter.
+	Serial bool
+
+	Namespace string // an expression that tells stores in one database apart
+	Catalog   string // selects table and column names of what is there
+	LockStore string // in Declare, keeps Updates out
+
+	// Batches sends the statements that begin a transaction in one call. It has to be false for drivers that take only
+	// one statement in a call, such as pgx unless told to use the simple protocol.
+	Batches      bool
+	BeginView    []string // begin a transaction that reads one snapshot, and take that snapshot
+	BeginUpdate  []string
+	BeginDeclare []string
+	Session      string // selects the store's format and era, the transaction's number, and the server process
+	// PrepareLocks, where Updates run side by side, prepares as %s what takes locks and then selects what Session
+	// does; TakeLocks executes it with the list of their keys.
+	PrepareLocks string
+	TakeLocks    string
+
+	Settled string // condition that position %s is below all that is still to come
+	Newest  string // text that no position of this era so far is above
+
+	Outcome    string // selects what became of transaction $1: committed, aborted or in progress
+	Kill       string // ends server process $1 if it still runs transaction $2
+	KillMarked string // ends the server processes whose last text contains $1
+
+	Classify func(error) Fault // never called with nil
+}
+
+// A Fault says what an error means for the call that met it.
+type Fault uint8
+
+// The faults.
+const (
+	Broken  Fault = iota // the call has failed
+	Exists               // a key or a unique index has that value
+	Passing              // nothing was done; it may work when tried again
+	Lost                 // the connection is gone; whether a commit was done is unknown
+	Missing              // there is no such table, among statements that are right otherwise
+)

@@ -1,0 +1,79 @@
+package sqldb
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+)
+
+// Postgres is the dialect of PostgreSQL 12 and later, for drivers whose errors have the method SQLState() string:
+// lib/pq and pgx do.
+func Postgres() Dialect {
+	return Dialect{
+		Name:      "postgres",
+		Types:     [4]string{`TEXT COLLATE "C"`, "BIGINT", "DOUBLE PRECISION", "BIGINT"},
+		Param:     "$",
+		FloatText: "CAST(%s AS TEXT)",
+		Arrays:    true,
+		// An index entry has to fit into a third of a page, about 2,700 bytes: two keys of 1,024 and two such strings do.
+		IndexChars: 100,
+		EntryKey:   "CASE WHEN octet_length(%[1]s) <= 200 THEN %[1]s ELSE left(%[1]s, 40) || md5(%[1]s) END",
+		Namespace:  "current_schema()",
+		Catalog:    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()",
+		LockStore:  "LOCK TABLE " + metaTable + " IN ACCESS EXCLUSIVE MODE",
+		Batches:    true,
+		BeginView:  []string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT 1"},
+		// An Update keeps Declare out until it ends. It waits for a Declare under way in a statement of its own, so
+		// that the next one's snapshot has the format that this made.
+		BeginUpdate:  []string{beginPostgres, "LOCK TABLE " + metaTable + " IN ACCESS SHARE MODE"},
+		BeginDeclare: []string{beginPostgres, "SELECT pg_advisory_xact_lock(5287614201563349101)"},
+		Session:      "SELECT format, era, txid_current(), pg_backend_pid() FROM " + metaTable,
+		// The transaction's number is computed from the join's result, so after all locks: among Updates that share a
+		// lock, numbers are in commit order. Later statements have later snapshots, which see what was committed
+		// before the locks were free.
+		PrepareLocks: "PREPARE %s (bigint[]) AS SELECT format, era, txid_current(), pg_backend_pid() FROM " + metaTable +
+			", (SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1) AS k) AS locks",
+		TakeLocks: "EXECUTE %s ('{%s}')",
+		Settled: `%s < (SELECT lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmin(txid_current_snapshot())), 16, '0')
+			FROM ` + metaTable + ")",
+		Newest:  "lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmax(txid_current_snapshot())), 16, '0')",
+		Outcome: "SELECT coalesce(txid_status($1), '')",
+		Kill: `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE pid = $1 AND CAST(CAST(backend_xid AS TEXT) AS BIGINT) = $2 & 4294967295`,
+		KillMarked: `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE position($1 IN query) > 0 AND pid <> pg_backend_pid()`,
+		Classify: classifyPostgres,
+	}
+}
+
+const beginPostgres = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+func classifyPostgres(err error) Fault {
+	var server interface{ SQLState() string }
+	if errors.As(err, &server) {
+		state := server.SQLState()
+		switch {
+		case state == "23505":
+			return Exists
+		case state == "42P01":
+			return Missing
+		case strings.HasPrefix(state, "40"), // serialization failure, deadlock
+			state == "55P03", // lock not available
+			state == "53300", // too many connections
+			state == "57P03": // starting up or shutting down
+			return Passing
+		case strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57P"): // connection, shutdown
+			return Lost
+		}
+		return Broken
+	}
+	var netErr net.Error
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.As(err, &netErr) {
+		return Lost
+	}
+	return Broken
+}

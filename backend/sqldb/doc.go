@@ -1,0 +1,24 @@
+// Package sqldb keeps a model registry in a SQL database: all the SQL there is, once, over database/sql. It imports no
+// driver. Packages sqlite and postgres open their databases and hand them over; programs that use another driver for
+// the same engines do so themselves:
+//
+//	db, err := sql.Open("pgx", dsn)
+//	dialect := sqldb.Postgres()
+//	dialect.Batches = false // unless pgx is told to use the simple protocol
+//	store := sqldb.New(db, db, dialect, nil)
+//
+// # What is in the database
+//
+// Every declared table is a table of that name: a column for each key part, one for each field with a single value,
+// and doc, the row's JSON. Fields with many values have a table beside it, named after both: versions_tags has the key
+// of the version, the entry's name (entry) and its value (value); versions_aliases has the key and value. Strings are
+// compared bytewise, times are microseconds since 1970 (UTC), and no column is ever NULL. The column sides_sha256 tells
+// whether a row's side values change. The table modelregistry has one row: the format of the store, the era of its
+// positions and a digest of its declaration.
+//
+// # How it is spoken to
+//
+// A Find is one prepared statement. An Update is one round trip to begin, which also takes its locks and reads the
+// store's format, one for each call of its Tx, and one to commit. A Put that changes side values takes one more to read
+// what they were; on SQLite, so does each side table that is written.
+package sqldb
