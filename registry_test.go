@@ -1,0 +1,48 @@
+package modelregistry_test
+
+import (
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelregistry-go/modelregistry"
+	"github.com/modelregistry-go/modelregistry/blob"
+	"github.com/modelregistry-go/modelregistry/internal/stores"
+	"github.com/modelregistry-go/modelregistry/registrytest"
+)
+
+func openBlobs(t testing.TB, rawURL string) *blob.Store {
+	s, err := blob.Open(t.Context(), rawURL)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func memBlobs(t testing.TB) *blob.Store { return openBlobs(t, "mem://") }
+
+func fileBlobs(t testing.TB) *blob.Store {
+	return openBlobs(t, (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String())
+}
+
+func testRegistry(t *testing.T, kind string, blobs func(testing.TB) *blob.Store) {
+	registrytest.Run(t, func(t testing.TB, opts *modelregistry.Options) modelregistry.Registry {
+		r, err := modelregistry.New(t.Context(), stores.Fresh(t, kind), blobs(t), opts)
+		require.NoError(t, err)
+		return r
+	}, nil)
+}
+
+func TestRegistryOnMemory(t *testing.T)   { testRegistry(t, stores.Memory, memBlobs) }
+func TestRegistryOnSQLite(t *testing.T)   { testRegistry(t, stores.SQLite, fileBlobs) }
+func TestRegistryOnPostgres(t *testing.T) { testRegistry(t, stores.Postgres, memBlobs) }
+
+// What a registry cannot do ends a promise early only where that was allowed.
+func TestRegistryThatDoesNothing(t *testing.T) {
+	registrytest.Run(t, func(testing.TB, *modelregistry.Options) modelregistry.Registry { return modelregistry.Unimplemented{} },
+		&registrytest.Options{Unsupported: []string{
+			"Models", "Register", "Files", "Download", "Stages", "Rollback", "Aliases", "Resolve", "Semver", "Versions", "Search",
+			"History", "Past", "Lineage", "Sweep", "Races", "Contexts", "Mistakes",
+		}})
+}

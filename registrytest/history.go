@@ -1,0 +1,226 @@
+package registrytest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry"
+)
+
+var historyPromises = []promise{
+	{"every change has its events", everyChange},
+	{"events are selected by model, version, alias, time and count", eventQueries},
+	{"a change without an effect has no event", noEvent},
+	{"Follow gives what was and what comes, in order, from any cursor", follow},
+	{"Follow ends with its context, without an error", followEnd},
+	{"Verify finds the history of every model whole", verify},
+	{"times never fall, also when the clock goes back or stands still", clockBack},
+}
+
+func everyChange(s *trial) {
+	created := "model.created version.registered"
+	for _, c := range []struct {
+		kinds  string
+		change func() error
+	}{
+		{"model.created", func() error { _, err := s.r.CreateModel(s.ctx, "a", modelregistry.ModelSpec{}); return err }},
+		{created, func() error { _, err := s.r.Register(s.ctx, "b", modelregistry.VersionSpec{}); return err }},
+		{"version.registered alias.set", func() error {
+			_, err := s.r.Register(s.ctx, "b", modelregistry.VersionSpec{Aliases: []string{"x"}})
+			return err
+		}},
+		{"version.registered alias.moved alias.set", func() error {
+			_, err := s.r.Register(s.ctx, "b", modelregistry.VersionSpec{Aliases: []string{"x"}})
+			return err
+		}},
+		{"model.updated", func() error {
+			_, err := s.r.UpdateModel(s.ctx, "b", modelregistry.ModelPatch{Description: ptr("d")})
+			return err
+		}},
+		{"version.updated", func() error {
+			_, err := s.r.UpdateVersion(s.ctx, "b", 1, modelregistry.VersionPatch{SetTags: map[string]string{"a": "b"}})
+			return err
+		}},
+		{"stage.changed", func() error { _, err := s.r.Promote(s.ctx, "b", 1, production, nil); return err }},
+		{"stage.changed stage.changed", func() error { _, err := s.r.Promote(s.ctx, "b", 2, production, nil); return err }},
+		{"stage.rolledback stage.rolledback", func() error { _, err := s.r.Rollback(s.ctx, "b", production, nil); return err }},
+		{"stage.changed", func() error { _, err := s.r.Transition(s.ctx, "b", 1, none, nil); return err }},
+		{"alias.set", func() error { _, err := s.r.SetAlias(s.ctx, "b", "y", 1, nil); return err }},
+		{"alias.moved alias.set", func() error { _, err := s.r.SetAlias(s.ctx, "b", "y", 2, nil); return err }},
+		{"alias.deleted", func() error { _, err := s.r.DeleteAlias(s.ctx, "b", "y", nil); return err }},
+		{"lineage.linked", func() error { return s.r.Link(s.ctx, nil, edge(version("b", 2), "trained-on", dataset("d"))) }},
+		{"lineage.linked", func() error { return s.r.Link(s.ctx, nil, edge(dataset("d"), "made-from", dataset("e"))) }},
+		{created, func() error { _, err := s.r.CopyVersion(s.ctx, "models:/b/1", "c", nil); return err }},
+		{"model.renamed", func() error { _, err := s.r.RenameModel(s.ctx, "b", "d", nil); return err }},
+		{"version.deleted", func() error { return s.r.DeleteVersion(s.ctx, "d", 1, nil) }},
+		{"alias.deleted version.deleted", func() error {
+			return s.r.DeleteVersion(s.ctx, "d", 3, &modelregistry.DeleteOptions{Force: true})
+		}},
+		{"version.deleted model.deleted", func() error { return s.r.DeleteModel(s.ctx, "d", nil) }},
+	} {
+		before := len(s.events(modelregistry.EventQuery{}))
+		s.ok(c.change())
+		events := s.events(modelregistry.EventQuery{})[before:]
+		equal(s, "events", kinds(events), c.kinds)
+		for _, e := range events {
+			if e.Actor != "ada" || e.ModelID == "" || !e.Time.Equal(events[0].Time) {
+				s.Fatalf("event %s", text(e))
+			}
+		}
+	}
+}
+
+func eventQueries(s *trial) {
+	s.register("a", 2)
+	s.register("b", 1)
+	s.alias("a", "x", 1)
+	s.promote("a", 2, production)
+	all := s.events(modelregistry.EventQuery{})
+	equal(s, "all", kinds(all), "model.created version.registered version.registered model.created version.registered alias.set stage.changed")
+	id := s.model("a").ID
+	for _, c := range []struct {
+		q    modelregistry.EventQuery
+		want string
+	}{
+		{modelregistry.EventQuery{Model: "b"}, "model.created version.registered"},
+		{modelregistry.EventQuery{ModelID: id, Newest: true, Limit: 2}, "stage.changed alias.set"},
+		{modelregistry.EventQuery{Model: "a", ModelID: id, Version: 1}, "version.registered alias.set"},
+		{modelregistry.EventQuery{Model: "a", Version: 2}, "version.registered stage.changed"},
+		{modelregistry.EventQuery{Model: "a", Alias: "x"}, "alias.set"},
+		{modelregistry.EventQuery{Model: "a", Since: all[5].Time}, "alias.set stage.changed"},
+		{modelregistry.EventQuery{Model: "a", Until: all[2].Time}, "model.created version.registered version.registered"},
+		{modelregistry.EventQuery{Model: "a", Since: all[2].Time, Until: all[5].Time}, "version.registered alias.set"},
+		{modelregistry.EventQuery{Since: all[6].Time.Add(time.Hour)}, ""},
+		{modelregistry.EventQuery{Limit: 1}, "model.created"},
+		{modelregistry.EventQuery{Newest: true, Limit: 1}, "stage.changed"},
+		{modelregistry.EventQuery{Model: "a", Version: 7}, ""},
+	} {
+		equal(s, fmt.Sprintf("events of %+v", c.q), kinds(s.events(c.q)), c.want)
+	}
+}
+
+func noEvent(s *trial) {
+	s.register("a", 1)
+	s.promote("a", 1, production)
+	s.alias("a", "x", 1)
+	s.ok(s.r.Link(s.ctx, nil, edge(version("a", 1), "trained-on", dataset("d"))))
+	before := s.state()
+	s.promote("a", 1, production)
+	s.alias("a", "x", 1)
+	s.ok(s.r.Link(s.ctx, nil, edge(version("a", 1), "trained-on", dataset("d"))))
+	s.ok(s.r.Link(s.ctx, nil))
+	_, err := s.r.Transition(s.ctx, "a", 1, production, &modelregistry.TransitionOptions{Keep: true})
+	s.ok(err)
+	_, err = s.r.UpdateModel(s.ctx, "a", modelregistry.ModelPatch{})
+	s.ok(err)
+	s.unchanged(before)
+}
+
+func follow(s *trial) {
+	s.register("a", 3)
+	all := s.events(modelregistry.EventQuery{})
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	defer cancel()
+	next, stop := iter.Pull2(s.r.Follow(ctx, ""))
+	defer stop()
+	expect := func(want *modelregistry.Event) {
+		s.Helper()
+		e, err, ok := next()
+		if !ok {
+			s.Fatal("Follow ended")
+		}
+		s.ok(err)
+		equal(s, "event", text(e)+e.Hash+e.Cursor, text(want)+want.Hash+want.Cursor)
+	}
+	for _, e := range all {
+		expect(e)
+	}
+	s.promote("a", 1, production)
+	s.promote("a", 2, production)
+	events := s.events(modelregistry.EventQuery{})
+	for _, e := range events[len(all):] {
+		expect(e)
+	}
+	for i, e := range events {
+		for got, err := range s.r.Follow(ctx, e.Cursor) {
+			s.ok(err)
+			if i+1 == len(events) {
+				s.Fatalf("behind the last event came %s", text(got))
+			}
+			equal(s, "event behind a cursor", got.Cursor, events[i+1].Cursor)
+			break
+		}
+		if i+2 == len(events) {
+			break
+		}
+	}
+}
+
+func followEnd(s *trial) {
+	s.register("a", 1)
+	ctx, cancel := context.WithCancel(s.ctx)
+	count := 0
+	for _, err := range s.r.Follow(ctx, "") {
+		s.ok(err)
+		if count++; count == 2 {
+			cancel() // the loop waits for more, and ends
+		}
+	}
+	cancel()
+	equal(s, "events", count, 2)
+}
+
+func verify(s *trial) {
+	s.register("a", 2)
+	s.promote("a", 1, production)
+	report, err := s.r.Verify(s.ctx, "a")
+	s.ok(err)
+	equal(s, "report", text(report), text(modelregistry.VerifyReport{ModelID: s.model("a").ID, Events: 4}))
+	id := report.ModelID
+	s.ok(s.r.DeleteModel(s.ctx, "a", &modelregistry.DeleteOptions{Force: true}))
+	report, err = s.r.Verify(s.ctx, "a")
+	s.ok(err)
+	equal(s, "report of the deleted", text(report), text(modelregistry.VerifyReport{ModelID: id, Events: 7}))
+	s.register("a", 1)
+	report, err = s.r.Verify(s.ctx, "a")
+	s.ok(err)
+	equal(s, "events of the one made anew", report.Events, 2)
+	_, err = s.r.Verify(s.ctx, "none")
+	s.fails(err, modelregistry.ErrNotFound, `"none"`)
+	many := make([]string, 600) // events: more than a page
+	for i := range many {
+		many[i] = fmt.Sprintf("x-%d", i)
+	}
+	s.add("a", modelregistry.VersionSpec{Aliases: many})
+	report, err = s.r.Verify(s.ctx, "a")
+	s.ok(err)
+	equal(s, "events", report.Events, 603)
+}
+
+func clockBack(s *trial) {
+	s.register("a", 2)
+	s.clock.set(epoch.Add(-time.Hour), 0)
+	s.promote("a", 1, production)
+	s.promote("a", 2, production)
+	s.rollback("a", production)
+	s.alias("a", "x", 1)
+	s.alias("a", "x", 2)
+	s.register("b", 1)
+	s.ok(s.r.DeleteModel(s.ctx, "b", nil))
+	s.register("b", 1)
+	_, err := s.r.RenameModel(s.ctx, "b", "c", nil)
+	s.ok(err)
+	s.register("b", 1)
+	s.ok(s.r.Link(s.ctx, nil, edge(dataset("d"), "made-from", dataset("e"))))
+	events := s.events(modelregistry.EventQuery{Model: "a"})
+	for i := 1; i < len(events); i++ {
+		if events[i].Time.Before(events[i-1].Time) {
+			s.Fatalf("event %d is at %v, the one before it at %v", events[i].Seq, events[i].Time, events[i-1].Time)
+		}
+	}
+	s.clock.set(epoch.Add(time.Hour), time.Millisecond)
+	s.promote("a", 2, production)
+	equal(s, "restored", s.rollback("a", production).Version.Number, 1)
+}
