@@ -1,0 +1,12 @@
+module github.com/modelregistry-go/modelregistry/examples/boltbackend
+
+go 1.26.0
+
+require (
+	github.com/modelregistry-go/modelregistry v0.0.0
+	go.etcd.io/bbolt v1.5.0
+)
+
+require golang.org/x/sys v0.48.0 // indirect
+
+replace github.com/modelregistry-go/modelregistry => ../..
