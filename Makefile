@@ -1,0 +1,42 @@
+# make test   everything: tests on every backend and bucket, race detector, examples, fuzz smoke run, lint
+# make bench  the figures of docs/benchmarks.md, as ratios within one run
+# make lint   gofmt, go vet, staticcheck
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MODULES := . examples/boltbackend
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME := 5s
+
+.PHONY: test lint unit race examples fuzz bench tools
+.NOTPARALLEL:
+
+test: tools lint unit race examples fuzz
+
+# The servers that tests start: installed by the system's package manager where they are missing.
+tools:
+	@./internal/tools/install.sh
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	@for m in $(MODULES); do (cd $$m && echo "vet and staticcheck $$m" && go vet ./... && go run $(STATICCHECK) ./...); done
+
+unit:
+	MODELREGISTRY_TEST_THOROUGH=1 go test -count=1 ./...
+
+# The packages in which goroutines meet; the rest has been through plain tests by now.
+race:
+	go test -count=1 -race -timeout 40m ./...
+
+examples:
+	@for m in $(filter-out .,$(MODULES)); do (cd $$m && echo "test $$m" && go test -count=1 ./...); done
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	  go run ./examples/quickstart -dir "$$dir" >/dev/null && go run ./examples/quickstart -dir "$$dir" >/dev/null && echo "quickstart: ran twice"
+
+fuzz:
+	@for f in $$(grep -rhoE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed 's/func //' | sort -u); do \
+	  pkg=$$(dirname $$(grep -rlE "^func $$f\(" --include='*_test.go' . | head -n 1)); \
+	  echo "fuzz $$f in $$pkg"; (cd $$pkg && go test -run='^$$' -fuzz="^$$f\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x . ); done
+
+bench:
+	@./internal/tools/bench.sh
