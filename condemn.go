@@ -21,11 +21,7 @@ type condemnation struct {
 // the registrations that run now. It holds the locks of all leases, so that a registration is one or the other. What
 // another Sweep has condemned is left to it: a row speaks for one Sweep, and is gone when that one is done.
 func (r *registry) condemn(ctx context.Context, sweep string, batch []BlobInfo, expires time.Time) (condemned []BlobInfo, running []backend.Value, err error) {
-	locks := []string{sweepLock}
-	for i := range uploadLocks {
-		locks = append(locks, uploadLock(i))
-	}
-	err = r.backend.Update(ctx, locks, func(tx backend.Tx) error {
+	err = r.backend.Update(ctx, append(allUploadLocks(), sweepLock), func(tx backend.Tx) error {
 		leases, err := tx.Find(backend.Query{Table: tableUploads})
 		if err != nil {
 			return fmt.Errorf("read leases: %w", err)
@@ -80,11 +76,15 @@ func dropExpired(tx backend.Tx, now time.Time) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
+	return tx.Delete(tableCondemned, keysOf(rows)...)
+}
+
+func keysOf(rows []backend.Row) []backend.Key {
 	keys := make([]backend.Key, len(rows))
 	for i, row := range rows {
 		keys[i] = row.Key
 	}
-	return tx.Delete(tableCondemned, keys...)
+	return keys
 }
 
 // pardon removes the rows of condemn, also when ctx has ended. A Sweep that took too long may find another's in their place.
@@ -149,15 +149,11 @@ func (r *registry) awaitUploads(ctx context.Context, leases []backend.Value) err
 
 // expire takes away leases that are still expired under the locks of all leases.
 func (r *registry) expire(ctx context.Context, leases []backend.Row) error {
-	var locks []string
-	for i := range uploadLocks {
-		locks = append(locks, uploadLock(i))
-	}
 	ids := make([]backend.Value, len(leases))
 	for i, row := range leases {
 		ids[i] = row.Key[0]
 	}
-	err := r.backend.Update(ctx, locks, func(tx backend.Tx) error {
+	err := r.backend.Update(ctx, allUploadLocks(), func(tx backend.Tx) error {
 		rows, err := tx.Find(backend.Query{Table: tableUploads, Where: []backend.Cond{
 			{Field: "id", Op: backend.In, Values: ids},
 			{Field: "expires", Op: backend.Lt, Value: backend.TimeValue(r.now())},
@@ -165,11 +161,7 @@ func (r *registry) expire(ctx context.Context, leases []backend.Row) error {
 		if err != nil {
 			return err
 		}
-		keys := make([]backend.Key, len(rows))
-		for i, row := range rows {
-			keys[i] = row.Key
-		}
-		return tx.Delete(tableUploads, keys...)
+		return tx.Delete(tableUploads, keysOf(rows)...)
 	})
 	if err != nil {
 		return fmt.Errorf("take away expired leases: %w", err)

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // DownloadOptions go with Download. Nil means all defaults.
@@ -229,32 +228,14 @@ func (d *download) gather() error {
 	if err := checkFolding(root, d.files); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(d.ctx)
-	defer cancel(nil)
-	next := make(chan File)
-	var wg sync.WaitGroup
-	for range min(workers, len(d.files)) {
-		wg.Go(func() {
-			for f := range next {
-				if err := d.fetch(ctx, root, f); err != nil {
-					cancel(fmt.Errorf("file %s: %w", f.Path, err))
-					return
-				}
-			}
-		})
-	}
-feed:
-	for _, f := range d.files {
-		select {
-		case next <- f:
-		case <-ctx.Done():
-			break feed
+	err = several(d.ctx, len(d.files), func(ctx context.Context, i int) error {
+		if err := d.fetch(ctx, root, d.files[i]); err != nil {
+			return fmt.Errorf("file %s: %w", d.files[i].Path, err)
 		}
-	}
-	close(next)
-	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return syncDirs(root)
 }

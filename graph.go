@@ -57,7 +57,7 @@ func (r *registry) link(ctx context.Context, reason string, edges []Edge) error 
 		if err := putNodes(tx, nodes, ids); err != nil {
 			return err
 		}
-		if err := putEdges(tx, fresh, ids.of); err != nil {
+		if err := putEdges(tx, fresh, ids); err != nil {
 			return err
 		}
 		return r.tellLinks(tx, reason, fresh)
@@ -428,9 +428,9 @@ func modelNames(tx backend.Reader, ids []backend.Value) (map[string]string, erro
 		return nil, fmt.Errorf("read deleted models: %w", err)
 	}
 	for _, row := range rows {
-		var c chain
-		if err := json.Unmarshal(row.Doc, &c); err != nil {
-			return nil, fmt.Errorf("end of chain %v: %w: %w", row.Key, ErrCorrupt, err)
+		c, err := decodeChain(row)
+		if err != nil {
+			return nil, err
 		}
 		names[row.Key[0].Str()] = c.Name
 	}

@@ -202,8 +202,12 @@ func readChain(tx backend.Reader, id string) (c chain, err error) {
 	if err != nil {
 		return c, fmt.Errorf("read end of chain: %w", err)
 	}
+	return decodeChain(row)
+}
+
+func decodeChain(row backend.Row) (c chain, err error) {
 	if err := json.Unmarshal(row.Doc, &c); err != nil {
-		return c, fmt.Errorf("end of chain %s: %w: %w", id, ErrCorrupt, err)
+		return c, fmt.Errorf("end of chain %v: %w: %w", row.Key, ErrCorrupt, err)
 	}
 	return c, nil
 }

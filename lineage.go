@@ -249,18 +249,14 @@ func (c *change) linkNew(v *Version, edges []Edge) error {
 	if err := putNodes(c.tx, nodes, ids); err != nil {
 		return err
 	}
-	return putEdges(c.tx, edges, func(n Node) string {
-		if n.Kind == ModelVersion && n.Name == v.Model {
-			return n.id(v.ModelID)
-		}
-		return ids.of(n)
-	})
+	ids[v.Model] = v.ModelID
+	return putEdges(c.tx, edges, ids)
 }
 
-func putEdges(tx backend.Tx, edges []Edge, id func(Node) string) error {
+func putEdges(tx backend.Tx, edges []Edge, ids nodeIDs) error {
 	rows := make([]backend.Row, len(edges))
 	for i, e := range edges {
-		rows[i] = backend.Row{Key: edgeKey(id(e.From), e.Type, id(e.To)), Doc: []byte("{}")}
+		rows[i] = backend.Row{Key: edgeKey(ids.of(e.From), e.Type, ids.of(e.To)), Doc: []byte("{}")}
 	}
 	slices.SortFunc(rows, func(a, b backend.Row) int { return a.Key.Compare(b.Key) })
 	rows = slices.CompactFunc(rows, func(a, b backend.Row) bool { return a.Key.Compare(b.Key) == 0 })

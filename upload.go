@@ -40,6 +40,15 @@ const (
 
 func uploadLock(i int) string { return "uploads/" + strconv.Itoa(i) }
 
+// allUploadLocks keep every lease from being taken, renewed or given back with a version meanwhile.
+func allUploadLocks() []string {
+	locks := make([]string, uploadLocks)
+	for i := range locks {
+		locks[i] = uploadLock(i)
+	}
+	return locks
+}
+
 // anyUploadLock keeps a lease from being taken away meanwhile.
 func anyUploadLock() string { return uploadLock(rand.IntN(uploadLocks)) }
 
@@ -152,25 +161,37 @@ func (up *upload) store(ctx context.Context, fsys fs.FS, progress func(Progress)
 
 // storeAll stores the sources, several at once, and returns them in order. The first error stops all.
 func (up *upload) storeAll(ctx context.Context, fsys fs.FS, sources []source, m *meter) ([]File, error) {
+	files := make([]File, len(sources))
+	err := several(ctx, len(sources), func(ctx context.Context, i int) (err error) {
+		if files[i], err = up.storeOne(ctx, fsys, sources[i], m); err != nil {
+			return fmt.Errorf("store file %s: %w", sources[i].path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+// several calls do for each i below n, some at once. The first error ends the context of the others and is returned.
+func several(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	files := make([]File, len(sources))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(workers, len(sources)) {
+	for range min(workers, n) {
 		wg.Go(func() {
 			for i := range next {
-				f, err := up.storeOne(ctx, fsys, sources[i], m)
-				if err != nil {
-					cancel(fmt.Errorf("store file %s: %w", sources[i].path, err))
+				if err := do(ctx, i); err != nil {
+					cancel(err)
 					return
 				}
-				files[i] = f
 			}
 		})
 	}
 feed:
-	for i := range sources {
+	for i := range n {
 		select {
 		case next <- i:
 		case <-ctx.Done():
@@ -180,9 +201,9 @@ feed:
 	close(next)
 	wg.Wait()
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	return files, nil
+	return nil
 }
 
 func (up *upload) storeOne(ctx context.Context, fsys fs.FS, s source, m *meter) (File, error) {
