@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"strconv"
@@ -62,18 +63,19 @@ const (
 // faulty makes connections that treat one COMMIT each time it is told to.
 type faulty struct {
 	driver.Connector
-	mu   sync.Mutex
-	next fault
-	met  int
+	mu        sync.Mutex
+	next      fault
+	meanwhile func() // happens before the Update notices
+	met       int
 }
 
-func (f *faulty) set(next fault) {
+func (f *faulty) set(next fault, meanwhile func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.next = next
+	f.next, f.meanwhile = next, meanwhile
 }
 
-func (f *faulty) take() fault {
+func (f *faulty) take() (fault, func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	next := f.next
@@ -81,7 +83,21 @@ func (f *faulty) take() fault {
 	if next != none {
 		f.met++
 	}
-	return next
+	return next, f.meanwhile
+}
+
+// openFaulty opens a store that has one connection at a time: an Update in doubt has to do with the one that it has.
+func openFaulty(t testing.TB, dsn string) (*faulty, backend.Backend) {
+	t.Helper()
+	f := &faulty{}
+	b, err := postgres.Open(t.Context(), dsn, &postgres.Options{Conns: 1, Wrap: func(c driver.Connector) driver.Connector {
+		f.Connector = c
+		return f
+	}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	require.NoError(t, b.Declare(t.Context(), counters))
+	return f, b
 }
 
 type fullConn interface {
@@ -108,21 +124,20 @@ func (f *faulty) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 func (c *faultyConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	if text == "COMMIT" {
-		switch c.f.take() {
-		case lostAnswer:
-			if _, err := c.fullConn.ExecContext(ctx, text, args); err != nil {
-				return nil, err
-			}
-			return nil, driver.ErrBadConn
-		case lostRequest:
-			return nil, driver.ErrBadConn
-		case hung:
-			c.hung = true
-			return nil, driver.ErrBadConn
+	if text != "COMMIT" {
+		return c.fullConn.ExecContext(ctx, text, args)
+	}
+	kind, meanwhile := c.f.take()
+	if kind == none || kind == lostAnswer {
+		if result, err := c.fullConn.ExecContext(ctx, text, args); err != nil || kind == none {
+			return result, err
 		}
 	}
-	return c.fullConn.ExecContext(ctx, text, args)
+	c.hung = kind == hung
+	if meanwhile != nil {
+		meanwhile()
+	}
+	return nil, driver.ErrBadConn
 }
 
 func (c *faultyConn) Close() error {
@@ -136,20 +151,94 @@ func TestACommitWithoutAnAnswerIsAppliedOnce(t *testing.T) {
 	for name, kind := range map[string]fault{"the answer is lost": lostAnswer, "the request is lost": lostRequest, "the server goes on": hung} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := &faulty{}
-			b, err := postgres.Open(t.Context(), pgtest.DSN(t), &postgres.Options{Wrap: func(c driver.Connector) driver.Connector {
-				f.Connector = c
-				return f
-			}})
-			require.NoError(t, err)
-			defer func() { require.NoError(t, b.Close()) }()
-			require.NoError(t, b.Declare(t.Context(), counters))
+			f, b := openFaulty(t, pgtest.DSN(t))
 			for range 3 {
-				f.set(kind)
+				f.set(kind, nil)
 				require.NoError(t, count(t.Context(), b, "one"))
 			}
 			require.Equal(t, 3, f.met)
 			requireCount(t, b, "one", 3)
 		})
 	}
+}
+
+// The server crashes at a COMMIT. What had not reached its disk is gone, and the numbers of such transactions are given
+// to others.
+func TestACommitThatMeetsACrashIsAppliedOnce(t *testing.T) {
+	t.Parallel()
+	cluster := pgtest.NewCluster(t)
+	for _, text := range []string{"wal_writer_delay = '10s'", "autovacuum = off"} { // so that only a commit reaches the disk
+		exec(t, cluster.DSN(), "ALTER SYSTEM SET "+text)
+	}
+	require.NoError(t, cluster.Restart(pgtest.Fast))
+	f, b := openFaulty(t, cluster.DSN()+"&application_name=victim")
+	want := 0
+	for _, c := range []struct {
+		name   string
+		kind   fault
+		reused bool // its number, before the Update asks
+	}{
+		{"it was lost, and another has its number", lostRequest, true},
+		{"it was lost, and nobody has its number", lostRequest, false},
+		{"it was done", lostAnswer, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for range 10 {
+				var lost, next int64
+				f.set(c.kind, func() {
+					lost = number(t, cluster.DSN(), `SELECT coalesce(max(CAST(CAST(backend_xid AS TEXT) AS BIGINT)), 0)
+						FROM pg_stat_activity WHERE application_name = 'victim'`)
+					require.NoError(t, cluster.Restart(pgtest.Immediate))
+					next = number(t, cluster.DSN(), "SELECT txid_snapshot_xmax(txid_current_snapshot())")
+					for given := int64(0); c.reused && given < lost; {
+						given = number(t, cluster.DSN(), "SELECT txid_current()")
+					}
+				})
+				require.NoError(t, count(t.Context(), b, "one"))
+				want++
+				requireCount(t, b, "one", want)
+				if c.kind == lostAnswer || next <= lost {
+					return
+				}
+			}
+			t.Error("the server's disk always had the transaction") // and nothing was tested
+		})
+	}
+}
+
+// Rows of witnesses are as many as connections at once, not as there ever were.
+func TestConnectionsThatComeAndGoLeaveOneWitness(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	db, err := sql.Open("postgres", dsn)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	db.SetMaxOpenConns(1) // so a shared one is given back after each call
+	b, err := postgres.New(t.Context(), db, nil)
+	require.NoError(t, err)
+	require.NoError(t, b.Declare(t.Context(), counters))
+	for range 5 {
+		require.NoError(t, count(t.Context(), b, "one"))
+	}
+	require.NoError(t, b.Close())
+	require.EqualValues(t, 1, number(t, dsn, "SELECT count(*) FROM modelregistry_commits"))
+	require.EqualValues(t, 5, number(t, dsn, "SELECT max(n) FROM modelregistry_commits"))
+}
+
+func TestDeclareForgetsOldWitnesses(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	b := open(t, dsn)
+	require.NoError(t, b.Declare(t.Context(), counters))
+	exec(t, dsn, "INSERT INTO modelregistry_commits VALUES (1, 1, now() - INTERVAL '49 hours'), (2, 1, now() - INTERVAL '47 hours')")
+	require.NoError(t, b.Declare(t.Context(), counters))
+	require.EqualValues(t, 2, number(t, dsn, "SELECT sum(conn) FROM modelregistry_commits"))
+}
+
+// number selects one.
+func number(t testing.TB, dsn, text string) (n int64) {
+	t.Helper()
+	db, err := sql.Open("postgres", dsn)
+	require.NoError(t, err)
+	require.NoError(t, db.QueryRow(text).Scan(&n))
+	require.NoError(t, db.Close())
+	return n
 }

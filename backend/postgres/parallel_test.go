@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,4 +41,47 @@ func TestUpdatesOfDifferentModelsDoNotWaitForEachOther(t *testing.T) {
 	v, err := r.Resolve(t.Context(), "models:/b/Production")
 	require.NoError(t, err)
 	require.Equal(t, 1, v.Number)
+}
+
+// An Update takes its place among the events when it has all of its locks. If it did so before, an Update that it waits
+// for could come behind it.
+func TestAnUpdateThatWaitsForALockComesAfterWhatWasDoneMeanwhile(t *testing.T) {
+	dsn := pgtest.DSN(t) + "&application_name=waits"
+	b := open(t, dsn)
+	require.NoError(t, b.Declare(t.Context(), counters))
+	step := func(who string, locks ...string) (position string, err error) {
+		err = b.Update(t.Context(), locks, func(tx backend.Tx) error {
+			at, err := tx.Append("steps", backend.Row{Fields: map[string]any{"who": backend.StringValue(who)}, Doc: []byte(`{}`)})
+			position = string(at)
+			return err
+		})
+		return position, err
+	}
+	for _, held := range []string{"a", "b"} { // one of them is the first that is taken
+		t.Run(held, func(t *testing.T) {
+			type answer struct {
+				position string
+				err      error
+			}
+			late := make(chan answer, 1)
+			var between string
+			err := b.Update(t.Context(), []string{held}, func(backend.Tx) error {
+				go func() {
+					at, err := step("late", "a", "b")
+					late <- answer{at, err}
+				}()
+				require.Eventually(t, func() bool {
+					return number(t, dsn, `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waits'
+						AND wait_event_type = 'Lock' AND wait_event = 'advisory'`) == 1
+				}, patience, 5*time.Millisecond)
+				var err error
+				between, err = step("between", "c")
+				return err
+			})
+			require.NoError(t, err)
+			got := <-late
+			require.NoError(t, got.err)
+			require.Less(t, between, got.position)
+		})
+	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
-// Declare makes tables, columns and indexes that are missing. A store that was declared so before costs two reads.
+// Declare makes tables, columns and indexes that are missing. A store that was declared so before costs two reads, and on
+// Postgres a statement that deletes what no Update needs any more.
 func (db *DB) Declare(ctx context.Context, decl backend.Schema) error {
 	if err := db.begin(); err != nil {
 		return err
@@ -33,6 +34,7 @@ func (db *DB) Declare(ctx context.Context, decl backend.Schema) error {
 	if err != nil {
 		return err
 	}
+	db.forget(ctx)
 	db.schema.Store(sc)
 	return nil
 }
@@ -152,8 +154,10 @@ func (db *DB) lost(c *conn, err error) error {
 // raise brings the store to what sc declares.
 func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schema) error {
 	texts := []string{fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL)", metaTable)}
-	if db.dialect.LockStore != "" {
-		texts = append(texts, db.dialect.LockStore)
+	for _, text := range []string{db.dialect.LockStore, db.dialect.CommitTable} {
+		if text != "" {
+			texts = append(texts, text)
+		}
 	}
 	if err := c.run(ctx, texts); err != nil {
 		return db.fault("declare", err)

@@ -32,16 +32,21 @@ type Dialect struct {
 	BeginUpdate  []string
 	BeginDeclare []string
 	Session      string // selects the store's format and era, the transaction's number, and the server process
-	// PrepareLocks, where Updates run side by side, prepares as %s what takes locks and then selects what Session
-	// does; TakeLocks executes it with the list of their keys.
+	// PrepareLocks, where Updates run side by side, prepares as %s what takes locks, then writes the witness of the
+	// Update and selects what Session does; TakeLocks executes it with the list of their keys, the name of the
+	// connection and the number of the Update.
 	PrepareLocks string
 	TakeLocks    string
 
 	Settled string // condition that position %s is below all that is still to come
 	Newest  string // text that no position of this era so far is above
 
-	Outcome    string // selects what became of transaction $1: committed, aborted or in progress
-	Kill       string // ends server process $1 if it still runs transaction $2
+	CommitTable string // makes the table of witnesses
+	Forget      string // deletes those of two days ago
+	Outcome     string // selects whether the witness of Update $2 of connection $1 is there
+	// Kill ends server process $1 if it still runs transaction $2. It selects whether that, for all this server can
+	// tell, may yet be committed.
+	Kill       string
 	KillMarked string // ends the server processes whose last text contains $1
 
 	Classify func(error) Fault // never called with nil

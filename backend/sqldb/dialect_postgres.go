@@ -31,18 +31,29 @@ func Postgres() Dialect {
 		BeginUpdate:  []string{beginPostgres, "LOCK TABLE " + metaTable + " IN ACCESS SHARE MODE"},
 		BeginDeclare: []string{beginPostgres, "SELECT pg_advisory_xact_lock(5287614201563349101)"},
 		Session:      "SELECT format, era, txid_current(), pg_backend_pid() FROM " + metaTable,
-		// The transaction's number is computed from the join's result, so after all locks: among Updates that share a
-		// lock, numbers are in commit order. Later statements have later snapshots, which see what was committed
+		// The witness and the transaction's number are made of the join's result, so after all locks: among Updates that
+		// share a lock, numbers are in commit order. Later statements have later snapshots, which see what was committed
 		// before the locks were free.
-		PrepareLocks: "PREPARE %s (bigint[]) AS SELECT format, era, txid_current(), pg_backend_pid() FROM " + metaTable +
-			", (SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1) AS k) AS locks",
-		TakeLocks: "EXECUTE %s ('{%s}')",
+		PrepareLocks: "PREPARE %s (bigint[], bigint, bigint) AS WITH s AS (SELECT format, era FROM " + metaTable +
+			", (SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1) AS k) AS locks), w AS (INSERT INTO " + commitTable +
+			` (conn, n, at) SELECT $2, $3, now() FROM s
+			ON CONFLICT (conn) DO UPDATE SET n = excluded.n, at = excluded.at)
+			SELECT format, era, txid_current(), pg_backend_pid() FROM s`,
+		TakeLocks: "EXECUTE %s ('{%s}', %d, %d)",
 		Settled: `%s < (SELECT lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmin(txid_current_snapshot())), 16, '0')
 			FROM ` + metaTable + ")",
-		Newest:  "lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmax(txid_current_snapshot())), 16, '0')",
-		Outcome: "SELECT coalesce(txid_status($1), '')",
-		Kill: `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-			WHERE pid = $1 AND CAST(CAST(backend_xid AS TEXT) AS BIGINT) = $2 & 4294967295`,
+		Newest:      "lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmax(txid_current_snapshot())), 16, '0')",
+		CommitTable: "CREATE TABLE IF NOT EXISTS " + commitTable + " (conn BIGINT PRIMARY KEY, n BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL)",
+		// It waits for nobody who is writing one of them anew.
+		Forget: "DELETE FROM " + commitTable + " WHERE conn IN (SELECT conn FROM " + commitTable +
+			" WHERE at < now() - INTERVAL '2 days' FOR UPDATE SKIP LOCKED)",
+		Outcome: "SELECT EXISTS (SELECT FROM " + commitTable + " WHERE conn = $1 AND n = $2)",
+		// A transaction holds the lock on its number until others see what it has committed. Everybody may read
+		// pg_locks; in pg_stat_activity the transactions of other users are hidden, and would look ended. A standby may
+		// yet hear of a commit.
+		Kill: `SELECT count(pg_terminate_backend(pid)) > 0 OR pg_is_in_recovery() FROM pg_locks
+			WHERE pid = $1 AND locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
+			AND CAST(CAST(transactionid AS TEXT) AS BIGINT) = $2 & 4294967295`,
 		KillMarked: `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 			WHERE position($1 IN query) > 0 AND pid <> pg_backend_pid()`,
 		Classify: classifyPostgres,

@@ -14,7 +14,8 @@
 // of the version, the entry's name (entry) and its value (value); versions_aliases has the key and value. Strings are
 // compared bytewise, times are microseconds since 1970 (UTC), and no column is ever NULL. The column sides_sha256 tells
 // whether a row's side values change. The table modelregistry has one row: the format of the store, the era of its
-// positions and a digest of its declaration.
+// positions and a digest of its declaration. On Postgres, modelregistry_commits has a row for each connection that has
+// written of late, which tells a client that lost it whether the last Update was committed.
 //
 // # How it is spoken to
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -20,7 +21,8 @@ type pool struct {
 	shared bool          // others use db too
 
 	mu     sync.Mutex
-	idle   []*conn // the one that was used last comes last
+	idle   []*conn   // the one that was used last comes last
+	spare  []witness // of connections that were closed; new ones go on counting
 	closed bool
 }
 
@@ -51,12 +53,36 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 		return c, nil
 	}
 	p.mu.Unlock()
-	sqlConn, err := p.db.Conn(ctx)
-	if err != nil {
+	c := &conn{d: p.d}
+	if err := p.open(ctx, c); err != nil {
 		<-p.slots
 		return nil, err
 	}
-	return &conn{d: p.d, sql: sqlConn, stmts: map[string]*statement{}}, nil
+	return c, nil
+}
+
+// open gives c a connection.
+func (p *pool) open(ctx context.Context, c *conn) error {
+	sqlConn, err := p.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	w := witness{conn: rand.Int64()}
+	p.mu.Lock()
+	if n := len(p.spare); n > 0 {
+		w = p.spare[n-1]
+		p.spare = p.spare[:n-1]
+	}
+	p.mu.Unlock()
+	*c = conn{d: p.d, sql: sqlConn, stmts: map[string]*statement{}, witness: w}
+	return nil
+}
+
+// renew gives c another connection for its own, which is bad. It takes no other slot: all may be taken by callers who
+// wait for what this connection's transaction keeps locked.
+func (p *pool) renew(ctx context.Context, c *conn) error {
+	c.close()
+	return p.open(ctx, c)
 }
 
 // put takes a connection back.
@@ -73,6 +99,11 @@ func (p *pool) put(c *conn) {
 	for len(p.idle) > 0 && c.used.Sub(p.idle[0].used) > maxIdle {
 		surplus = append(surplus, p.idle[0])
 		p.idle = p.idle[1:]
+	}
+	for _, c := range surplus {
+		if !c.bad { // else its last transaction may still be under way
+			p.spare = append(p.spare, c.witness)
+		}
 	}
 	p.mu.Unlock()
 	<-p.slots
@@ -121,7 +152,8 @@ type conn struct {
 	clock    int
 	locks    string // the statement that takes locks
 	prepared bool   // it is there
-	bad      bool   // not to be used again
+	witness  witness
+	bad      bool // not to be used again
 	used     time.Time
 }
 
@@ -176,7 +208,7 @@ func (c *conn) exec(ctx context.Context, s *script) (sql.Result, error) {
 	return stmt.ExecContext(ctx, s.args...)
 }
 
-// close gives the connection back to its sql.DB, or has it closed if it is bad.
+// close gives the connection back to its sql.DB, or has it closed if it is bad. Another time it does nothing.
 func (c *conn) close() {
 	if !c.bad || c.d.Serial { // sql.DB does not close them, and SQLite keeps a connection open that has any
 		for _, s := range c.stmts {

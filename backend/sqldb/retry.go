@@ -41,6 +41,12 @@ func (db *DB) retry(ctx context.Context, op func() error) error {
 
 // give puts a connection back after a call that ended with err.
 func (db *DB) give(p *pool, c *conn, err error) {
+	db.judge(p, c, err)
+	p.put(c)
+}
+
+// judge says whether a connection can be used again after a call that ended with err.
+func (db *DB) judge(p *pool, c *conn, err error) {
 	switch {
 	case err == nil:
 	case db.dialect.Classify(err) == Lost:
@@ -49,7 +55,6 @@ func (db *DB) give(p *pool, c *conn, err error) {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		c.bad = !db.dialect.Serial // the driver may have given it up
 	}
-	p.put(c)
 }
 
 // begin begins a transaction by texts and scans into dest what the last of them selects.

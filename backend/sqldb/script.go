@@ -33,6 +33,12 @@ func (s *script) arg(v any) *script {
 	return s
 }
 
+// with sets the arguments of parameters that the text has already.
+func (s *script) with(args ...any) *script {
+	s.args = args
+	return s
+}
+
 func (s *script) value(v backend.Value) *script { return s.arg(native(v)) }
 
 // native is v as drivers take it.

@@ -61,7 +61,10 @@ type side struct {
 	unique  []bool // of indexes
 }
 
-const metaTable = "modelregistry"
+const (
+	metaTable   = "modelregistry"
+	commitTable = "modelregistry_commits" // has the witnesses
+)
 
 // layout is part of the digest: it changes when the same declaration is stored in another way.
 const layout = 1
@@ -71,7 +74,7 @@ func newSchema(d *Dialect, decl backend.Schema) (*schema, error) {
 		return nil, err
 	}
 	sc := &schema{format: decl.Format, tables: map[string]*table{}}
-	names := map[string]bool{metaTable: true}
+	names := map[string]bool{metaTable: true, commitTable: true}
 	decl.Tables = slices.Clone(decl.Tables)
 	for i := range decl.Tables {
 		t := newTable(d, &decl.Tables[i])

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -16,12 +17,14 @@ type tx struct {
 	err      error // what the Update fails with, whatever its function returns
 }
 
-// session is what was selected when a transaction began.
+// session is what was selected when a transaction began, and by what it can be found again.
 type session struct {
-	format int   // of the store
-	era    int64 // of its positions
-	xid    int64 // the transaction's number
-	pid    int64 // the server process
+	format  int   // of the store
+	era     int64 // of its positions
+	xid     int64 // the transaction's number
+	pid     int64 // the server process
+	witness witness
+	begun   time.Time
 }
 
 // doom makes the Update fail with err.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -67,10 +68,10 @@ func (db *DB) update(ctx context.Context, sc *schema, locks []int64, before *gho
 		}
 		return nil, err
 	}
-	committed := false
+	ended := false
 	defer func() {
 		x.done = true
-		if !committed {
+		if !ended {
 			c.end(ctx, "ROLLBACK")
 		}
 		db.writers.put(c)
@@ -87,40 +88,16 @@ func (db *DB) update(ctx context.Context, sc *schema, locks []int64, before *gho
 	if err := ctx.Err(); err != nil {
 		return nil, db.fault("commit", err)
 	}
+	ended = true
 	if err := c.commit(ctx); err != nil {
 		c.bad = true
-		if err = db.outcome(ctx, x.session, err); err != nil {
-			return nil, err
-		}
+		return nil, db.outcome(ctx, c, x.session, err)
 	}
-	committed = true
 	return nil, nil
 }
 
-// A ghost is a transaction whose connection was lost. The server may not have noticed, and then goes on keeping the
-// transaction's locks, which the next try would wait for.
-type ghost struct {
-	session
-	mark string // if the session is not known, what the text that began it contains
-}
-
-// bury has the server end a ghost. What it cannot do for other reasons than a lost connection the server does in time.
-func (db *DB) bury(ctx context.Context, c *conn, g *ghost) error {
-	if g == nil || db.dialect.Kill == "" || db.dialect.KillMarked == "" {
-		return nil
-	}
-	s := db.dialect.script().add(db.dialect.Kill).with(g.pid, g.xid)
-	if g.mark != "" {
-		s = db.dialect.script().add(db.dialect.KillMarked).with(g.mark)
-	}
-	_, err := c.exec(ctx, s)
-	if err != nil && (ctx.Err() != nil || db.dialect.Classify(err) == Lost) {
-		return db.fault("end a transaction that was lost", err)
-	}
-	return nil
-}
-
-// beginUpdate begins a transaction that writes, takes its locks and checks the store's format, all in one call.
+// beginUpdate begins a transaction that writes, takes its locks, has it write its witness and checks the store's format,
+// all in one call.
 func (db *DB) beginUpdate(ctx context.Context, c *conn, sc *schema, locks []int64) (*tx, error) {
 	x := &tx{reader: reader{db: db, ctx: ctx, sc: sc, conn: c, mem: memory{}}}
 	texts := slices.Clone(db.dialect.BeginUpdate)
@@ -137,7 +114,9 @@ func (db *DB) beginUpdate(ctx context.Context, c *conn, sc *schema, locks []int6
 		for i, k := range locks {
 			keys[i] = strconv.FormatInt(k, 10)
 		}
-		texts = append(texts, fmt.Sprintf(db.dialect.TakeLocks, c.locks, strings.Join(keys, ",")))
+		c.witness.n++
+		x.witness, x.begun = c.witness, time.Now()
+		texts = append(texts, fmt.Sprintf(db.dialect.TakeLocks, c.locks, strings.Join(keys, ","), x.witness.conn, x.witness.n))
 	}
 	if err := c.begin(ctx, texts, &x.format, &x.era, &x.xid, &x.pid); err != nil {
 		return nil, db.fault("begin", err)
@@ -152,69 +131,4 @@ func (db *DB) beginUpdate(ctx context.Context, c *conn, sc *schema, locks []int6
 
 func formatError(db *DB, sc *schema, s session) error {
 	return fmt.Errorf("%s: the store has format %d, this program knows %d: %w", db.dialect.Name, s.format, sc.format, backend.ErrFormat)
-}
-
-// outcome finds out what became of a transaction whose commit was answered with err, perhaps because the answer was
-// lost on the way. It asks until it knows or ctx ends.
-func (db *DB) outcome(ctx context.Context, s session, err error) error {
-	if db.dialect.Outcome == "" {
-		return db.fault("commit", err)
-	}
-	db.writers.forget()
-	var state string
-	ask := func() error {
-		c, err := db.readers.get(ctx)
-		if err != nil {
-			return db.fault("connect", err)
-		}
-		err = db.ask(ctx, c, s, &state)
-		db.give(db.readers, c, err)
-		if err != nil {
-			return db.fault("ask what became of a commit", err)
-		}
-		if state == "in progress" {
-			return &fault{doing: db.dialect.Name + ": commit", kind: Passing, err: errors.New("it goes on without its connection")}
-		}
-		return nil
-	}
-	if e := db.retry(ctx, ask); e != nil {
-		return fmt.Errorf("%s: commit: %w; whether it was done is unknown: %w", db.dialect.Name, err, e)
-	}
-	switch state {
-	case "committed":
-		return nil
-	case "aborted":
-		kind := Passing
-		if db.dialect.Classify(err) == Broken { // refused, by a full disk for example
-			kind = Broken
-		}
-		return &fault{doing: db.dialect.Name + ": commit", kind: kind, err: err}
-	}
-	// The server forgets transactions after some two thousand million others.
-	return fmt.Errorf("%s: commit: %w; whether it was done is unknown", db.dialect.Name, err)
-}
-
-// ask selects the state of a transaction, and ends the server process that still has it under way: nobody would hear
-// its answer.
-func (db *DB) ask(ctx context.Context, c *conn, s session, state *string) error {
-	rows, err := c.query(ctx, db.dialect.script().add(db.dialect.Outcome).with(s.xid))
-	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		if err := rows.Scan(state); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || *state != "in progress" {
-		return err
-	}
-	_, err = c.exec(ctx, db.dialect.script().add(db.dialect.Kill).with(s.pid, s.xid))
-	return err
-}
-
-// with sets the arguments of parameters that the text has already.
-func (s *script) with(args ...any) *script {
-	s.args = args
-	return s
 }
