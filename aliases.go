@@ -113,6 +113,9 @@ func (c *change) dropAlias(alias string, kind EventKind) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkAliasUnprotected(alias); err != nil {
+		return err
+	}
 	delete(c.model.Aliases, alias)
 	v.Aliases = v.Aliases.without(alias)
 	e, err := c.touch(v, kind)

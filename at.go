@@ -35,7 +35,7 @@ func (p *past) Resolve(ctx context.Context, uri string) (*Version, error) {
 
 func (p *past) resolve(ctx context.Context, u URI) (*Version, error) {
 	if u.RunID != "" {
-		return nil, fmt.Errorf("%w: runs:/ URIs name the same at any time; use the registry itself", errors.ErrUnsupported)
+		return nil, fmt.Errorf("%w: what runs leave has no history; ask the registry itself", errors.ErrUnsupported)
 	}
 	t, err := p.r.tenureAt(ctx, u.Model, p.time)
 	if err != nil {

@@ -3,10 +3,12 @@ package modelregistry_test
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +23,10 @@ import (
 )
 
 // What calls may cost in statements, begin and commit counted.
-func TestStatementBudgets(t *testing.T) {
+func TestStatementBudgets(t *testing.T) { onCountedRegistries(t, statementBudgets) }
+
+// onCountedRegistries runs test on registries over databases whose statements are counted.
+func onCountedRegistries(t *testing.T, test func(*testing.T, modelregistry.Registry, *sqlcount.Counter)) {
 	for name, open := range map[string]func(func(driver.Connector) driver.Connector) (backend.Backend, error){
 		"sqlite": func(wrap func(driver.Connector) driver.Connector) (backend.Backend, error) {
 			return sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "registry.db"), &sqlite.Options{Wrap: wrap})
@@ -35,9 +40,9 @@ func TestStatementBudgets(t *testing.T) {
 			b, err := open(count.Wrap)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, b.Close()) }()
-			r, err := modelregistry.New(t.Context(), b, nil, nil)
+			r, err := modelregistry.New(t.Context(), b, memBlobs(t), nil)
 			require.NoError(t, err)
-			statementBudgets(t, r, &count)
+			test(t, r, &count)
 		})
 	}
 }
@@ -57,6 +62,12 @@ func statementBudgets(t *testing.T, r modelregistry.Registry, count *sqlcount.Co
 	}
 	_, err := r.Promote(ctx, "fraud", 1, modelregistry.Production, nil)
 	require.NoError(t, err)
+	signed := spec
+	signed.Signature = &modelregistry.Signature{Inputs: modelregistry.Schema{{Name: "age", Type: modelregistry.TypeLong}}}
+	signed.Bump = modelregistry.BumpAuto
+	signedVersion, err := r.Register(ctx, "fraud", signed)
+	require.NoError(t, err)
+	logArtifacts(t, r, "1/run", 1500)
 	past := time.Now()
 	_, err = r.SetAlias(ctx, "fraud", "champion", 1, nil)
 	require.NoError(t, err)
@@ -77,6 +88,15 @@ func statementBudgets(t *testing.T, r modelregistry.Registry, count *sqlcount.Co
 		{"get a version", 1, func() error { _, err := r.Version(ctx, "fraud", 7); return err }},
 		{"get a model with its aliases and stages", 1, func() error { _, err := r.Model(ctx, "fraud"); return err }},
 		{"register without files", 9, func() error { _, err := r.Register(ctx, "fraud", spec); return err }},
+		{"register with a signature", 11, func() error { _, err := r.Register(ctx, "fraud", signed); return err }},
+		{"read the facts of a version", 1, func() error {
+			f, err := r.Facts(ctx, &modelregistry.Version{Model: "fraud", ModelID: signedVersion.ModelID, Number: signedVersion.Number})
+			require.NotNil(t, f.Signature)
+			return err
+		}},
+		{"record a deployment", 14, func() error {
+			return r.RecordDeployment(ctx, "fraud", 7, modelregistry.Endpoint{Name: "api", Traffic: 10}, nil)
+		}},
 		{"promote with archive", 8, func() error { _, err := r.Promote(ctx, "fraud", 2, modelregistry.Production, nil); return err }},
 		{"move an alias", 10, func() error { _, err := r.SetAlias(ctx, "fraud", "champion", 3, nil); return err }},
 		{"roll back", 10, func() error { _, err := r.Rollback(ctx, "fraud", modelregistry.Production, nil); return err }},
@@ -86,6 +106,24 @@ func statementBudgets(t *testing.T, r modelregistry.Registry, count *sqlcount.Co
 			require.Positive(t, page.Versions[50].Aliases.Len())
 			return err
 		}},
+		{"put an artifact", 14, func() error {
+			_, err := r.PutArtifact(ctx, "1/run/new/deep/path/to/it", strings.NewReader("new"))
+			return err
+		}},
+		{"open an artifact", 1, func() error {
+			f, err := r.OpenArtifact(ctx, "1/run/d1/1")
+			return errors.Join(err, f.Close())
+		}},
+		{"list 100 artifacts", 1, func() error {
+			page, err := r.ListArtifacts(ctx, "1/run/d1", modelregistry.Query{PageSize: 100})
+			require.Len(t, page.Artifacts, 100)
+			return err
+		}},
+		{"register 1500 artifacts", 18, func() error {
+			_, err := r.Register(ctx, "fraud", modelregistry.VersionSpec{Artifacts: "1/run"})
+			return err
+		}},
+		{"delete 1500 artifacts", 40, func() error { return r.DeleteArtifacts(ctx, "1/run") }},
 		{"what was in Production", 9, func() error {
 			v, err := r.At(past).Resolve(ctx, "models:/fraud/Production")
 			require.Equal(t, 1, v.Number)
@@ -97,6 +135,15 @@ func statementBudgets(t *testing.T, r modelregistry.Registry, count *sqlcount.Co
 		texts := count.Take()
 		require.LessOrEqual(t, len(texts), c.most, "%s:\n%s", c.name, strings.Join(texts, "\n"))
 	}
+}
+
+// logArtifacts logs n files in ten directories.
+func logArtifacts(t *testing.T, r modelregistry.Registry, dir string, n int) {
+	files := fstest.MapFS{}
+	for i := range n {
+		files[fmt.Sprintf("d%d/%d", i%10, i)] = &fstest.MapFile{Data: []byte{byte(i % 5)}}
+	}
+	require.NoError(t, r.LogArtifacts(t.Context(), dir, files, nil))
 }
 
 // What serving programs do for every request allocates the version that they get and the query for it, and no more.

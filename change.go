@@ -180,10 +180,12 @@ func (c *change) flush() error {
 	}
 	var inserts, puts []backend.Row
 	var gone []backend.Key
+	var goneNumbers []int
 	for _, number := range c.order {
 		t := c.versions[number]
 		if t.gone {
 			gone = append(gone, versionKey(c.model.Name, number))
+			goneNumbers = append(goneNumbers, number)
 			continue
 		}
 		row, err := t.now.row()
@@ -199,6 +201,9 @@ func (c *change) flush() error {
 	if len(gone) > 0 {
 		if err := c.tx.Delete(tableVersions, gone...); err != nil {
 			return fmt.Errorf("delete versions: %w", err)
+		}
+		if err := c.deleteFacts(goneNumbers...); err != nil {
+			return err
 		}
 	}
 	if len(puts) > 0 {

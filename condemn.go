@@ -62,12 +62,16 @@ func (r *registry) condemn(ctx context.Context, sweep string, batch []BlobInfo, 
 
 // condemnedOf selects the rows of blobs.
 func condemnedOf(batch []BlobInfo) backend.Query {
+	return backend.Query{Table: tableCondemned, Where: []backend.Cond{{Field: "digest", Op: backend.In, Values: digestsOf(batch)}}}
+}
+
+func digestsOf(batch []BlobInfo) []backend.Value {
 	digests := make([]backend.Value, len(batch))
 	for i, info := range batch {
 		digests[i] = backend.StringValue(info.Digest)
 	}
 	slices.SortFunc(digests, backend.Value.Compare)
-	return backend.Query{Table: tableCondemned, Where: []backend.Cond{{Field: "digest", Op: backend.In, Values: digests}}}
+	return digests
 }
 
 // dropExpired removes the rows of a Sweep that died.

@@ -28,6 +28,7 @@
 // # Where things are
 //
 // [Registry] lists what can be done, by subject. [ParseURI] says how versions are named, [Query] how they are searched,
-// [Semver] and [Range] how semantic versions compare. [Resolver] is the part that inference servers need. Package backend
-// is the contract for authors of metadata stores.
+// [Semver] and [Range] how semantic versions compare. [GateRule] says what stands in front of a stage, [ApprovalStore] how
+// several people decide, [RetentionStore] and [ModelPatch] what is deleted and what cannot be. [Resolver] is the part that
+// inference servers need. Package backend is the contract for authors of metadata stores.
 package modelregistry

@@ -17,19 +17,27 @@ type EventKind string
 
 // The kinds of event.
 const (
-	ModelCreated      EventKind = "model.created"
-	ModelUpdated      EventKind = "model.updated"
-	ModelRenamed      EventKind = "model.renamed"
-	ModelDeleted      EventKind = "model.deleted"
-	VersionRegistered EventKind = "version.registered"
-	VersionUpdated    EventKind = "version.updated"
-	VersionDeleted    EventKind = "version.deleted"
-	StageChanged      EventKind = "stage.changed"
-	StageRolledBack   EventKind = "stage.rolledback"
-	AliasSet          EventKind = "alias.set"
-	AliasMoved        EventKind = "alias.moved" // away from this version; an AliasSet about another follows
-	AliasDeleted      EventKind = "alias.deleted"
-	LineageLinked     EventKind = "lineage.linked"
+	ModelCreated       EventKind = "model.created"
+	ModelUpdated       EventKind = "model.updated"
+	ModelRenamed       EventKind = "model.renamed"
+	ModelDeleted       EventKind = "model.deleted"
+	VersionRegistered  EventKind = "version.registered"
+	VersionUpdated     EventKind = "version.updated"
+	VersionDeleted     EventKind = "version.deleted"
+	StageChanged       EventKind = "stage.changed"
+	StageRolledBack    EventKind = "stage.rolledback"
+	AliasSet           EventKind = "alias.set"
+	AliasMoved         EventKind = "alias.moved" // away from this version; an AliasSet about another follows
+	AliasDeleted       EventKind = "alias.deleted"
+	LineageLinked      EventKind = "lineage.linked"
+	VersionSigned      EventKind = "version.signed" // an Envelope was added
+	DeploymentRecorded EventKind = "deployment.recorded"
+	DeploymentEnded    EventKind = "deployment.ended"
+	ApprovalRequested  EventKind = "approval.requested"
+	ApprovalVoted      EventKind = "approval.voted"
+	ApprovalCommented  EventKind = "approval.commented"
+	ApprovalWithdrawn  EventKind = "approval.withdrawn"
+	ApprovalDecided    EventKind = "approval.decided" // approved, with StageChanged behind it, rejected or failed
 )
 
 // An Event is one change, written in the transaction that made it. A call that changes several versions writes an event
@@ -60,6 +68,11 @@ type Event struct {
 	Stage Stage `json:"stage,omitempty"`
 	// Undone is how many changes of hands a rollback went back.
 	Undone int `json:"undone,omitempty"`
+	// Verdicts are what the gates said: of a promotion in the last event of the call, or of a request that failed in its
+	// ApprovalDecided.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
+	// Request is the ID of the request for approval that the event is about, or that led to the change.
+	Request string `json:"request,omitempty"`
 	// Edges are the edges that Link recorded.
 	Edges []Edge `json:"edges,omitempty"`
 }
@@ -80,8 +93,16 @@ func (e *Event) String() string {
 	if from, to, ok := e.StageChange(); ok {
 		fmt.Fprintf(&b, " %s -> %s", from, to)
 	}
-	for _, edge := range e.Edges {
-		fmt.Fprintf(&b, " %s %s", edge.Type, edge.To)
+	var decided decision
+	if e.Kind == ApprovalDecided && json.Unmarshal(e.After["decision"], &decided) == nil {
+		b.WriteString(" " + string(decided.State))
+	}
+	if at := e.Endpoint(); at != nil {
+		b.WriteString(" at " + at.Node().label())
+	} else {
+		for _, edge := range e.Edges {
+			fmt.Fprintf(&b, " %s %s", edge.Type, edge.To)
+		}
 	}
 	if e.Actor != "" {
 		b.WriteString(" by " + e.Actor)
@@ -98,6 +119,22 @@ func (e *Event) StageChange() (from, to Stage, ok bool) {
 		return "", "", false
 	}
 	return from, to, true
+}
+
+// Endpoint is the deployment that the event recorded or ended; nil if it is about something else.
+func (e *Event) Endpoint() *Endpoint {
+	if e.Kind != DeploymentRecorded && e.Kind != DeploymentEnded {
+		return nil
+	}
+	text, ok := e.After["deployment"]
+	if !ok {
+		text = e.Before["deployment"]
+	}
+	var at *Endpoint
+	if json.Unmarshal(text, &at) != nil {
+		return nil
+	}
+	return at
 }
 
 // A Handover is who held a stage before and after a change, ascending.

@@ -17,20 +17,30 @@ import (
 )
 
 func (r *registry) Files(ctx context.Context, v *Version) fs.FS {
-	return &versionFS{ctx: ctx, r: r, v: v}
+	return &fileFS{ctx: ctx, r: r, load: func() (map[string]*node, error) {
+		files, err := r.manifest(ctx, v)
+		if err != nil {
+			return nil, fmt.Errorf("files of %s: %w", v.Ref(), err)
+		}
+		nodes := make([]*node, len(files))
+		for i, f := range files {
+			nodes[i] = &node{file: f, time: v.Created}
+		}
+		return fileTree(&node{file: File{Path: "."}, dir: true, time: v.Created}, nodes), nil
+	}}
 }
 
-// versionFS is the files of a version. The list is read when it is first needed.
-type versionFS struct {
-	ctx context.Context
-	r   *registry
-	v   *Version
+// fileFS is files that the registry keeps, under a root. The list is read when it is first needed.
+type fileFS struct {
+	ctx  context.Context
+	r    *registry
+	load func() (map[string]*node, error)
 
 	mu   sync.Mutex
 	tree map[string]*node // by path; nil until read
 }
 
-// A node is a file or directory of a version, and its own FileInfo and DirEntry. Sys returns the *File of a file.
+// A node is a file or directory, and its own FileInfo and DirEntry. Sys returns the *File of a file.
 type node struct {
 	file     File
 	dir      bool
@@ -61,18 +71,18 @@ func (n *node) Sys() any {
 }
 
 // find is the node at a path.
-func (f *versionFS) find(op, name string) (*node, error) {
+func (f *fileFS) find(op, name string) (*node, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.tree == nil {
-		files, err := f.r.manifest(f.ctx, f.v)
+		tree, err := f.load()
 		if err != nil {
-			return nil, &fs.PathError{Op: op, Path: name, Err: fmt.Errorf("files of %s: %w", f.v.Ref(), err)}
+			return nil, &fs.PathError{Op: op, Path: name, Err: err}
 		}
-		f.tree = fileTree(files, f.v.Created)
+		f.tree = tree
 	}
 	n, ok := f.tree[name]
 	if !ok {
@@ -81,19 +91,25 @@ func (f *versionFS) find(op, name string) (*node, error) {
 	return n, nil
 }
 
-func fileTree(files []File, t time.Time) map[string]*node {
-	tree := map[string]*node{".": {file: File{Path: "."}, dir: true, time: t}}
+// fileTree puts nodes below a root, by their paths. Directories that are not among them get the time of the root.
+func fileTree(root *node, nodes []*node) map[string]*node {
+	tree := map[string]*node{".": root}
+	for _, n := range nodes {
+		if n.dir {
+			tree[n.file.Path] = n
+		}
+	}
 	var add func(n *node)
 	add = func(n *node) {
 		tree[n.file.Path] = n
 		dir := path.Dir(n.file.Path)
 		if tree[dir] == nil {
-			add(&node{file: File{Path: dir}, dir: true, time: t})
+			add(&node{file: File{Path: dir}, dir: true, time: root.time})
 		}
 		tree[dir].children = append(tree[dir].children, n)
 	}
-	for _, f := range files {
-		add(&node{file: f, time: t})
+	for _, n := range nodes {
+		add(n)
 	}
 	for _, n := range tree {
 		slices.SortFunc(n.children, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
@@ -101,7 +117,7 @@ func fileTree(files []File, t time.Time) map[string]*node {
 	return tree
 }
 
-func (f *versionFS) Open(name string) (fs.File, error) {
+func (f *fileFS) Open(name string) (fs.File, error) {
 	n, err := f.find("open", name)
 	if err != nil {
 		return nil, err
@@ -109,11 +125,11 @@ func (f *versionFS) Open(name string) (fs.File, error) {
 	if n.dir {
 		return &openDir{node: n}, nil
 	}
-	return &openFile{node: n, fs: f}, nil
+	return &openFile{node: n, ctx: f.ctx, r: f.r}, nil
 }
 
 // Stat implements fs.StatFS.
-func (f *versionFS) Stat(name string) (fs.FileInfo, error) {
+func (f *fileFS) Stat(name string) (fs.FileInfo, error) {
 	n, err := f.find("stat", name)
 	if err != nil {
 		return nil, err
@@ -122,7 +138,7 @@ func (f *versionFS) Stat(name string) (fs.FileInfo, error) {
 }
 
 // ReadDir implements fs.ReadDirFS.
-func (f *versionFS) ReadDir(name string) ([]fs.DirEntry, error) {
+func (f *fileFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	n, err := f.find("readdir", name)
 	if err != nil {
 		return nil, err
@@ -161,7 +177,8 @@ func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 // ahead reads what lies between, since the digest is over the whole; seeking back begins anew.
 type openFile struct {
 	*node
-	fs *versionFS
+	ctx context.Context
+	r   *registry
 
 	want   int64 // where the caller stands
 	at     int64 // how far body was read
@@ -228,14 +245,14 @@ func (f *openFile) Read(p []byte) (int, error) {
 }
 
 func (f *openFile) read(p []byte) (int, error) {
-	if err := f.fs.ctx.Err(); err != nil {
-		return 0, context.Cause(f.fs.ctx)
+	if err := f.ctx.Err(); err != nil {
+		return 0, context.Cause(f.ctx)
 	}
 	if f.body == nil || f.want < f.at {
 		if err := f.drop(); err != nil {
 			return 0, err
 		}
-		body, err := f.fs.r.openBlob(f.fs.ctx, f.file.Digest)
+		body, err := f.r.openBlob(f.ctx, f.file.Digest)
 		if err != nil {
 			return 0, err
 		}

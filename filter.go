@@ -59,7 +59,7 @@ const (
 // MLflow, is a thousand of the registry's microseconds: = means within it, > after its end.
 type span struct{ lo, hi int64 }
 
-// attrID names an attribute, of a model or a version alike.
+// attrID names an attribute, of whatever has it.
 type attrID uint8
 
 const (
@@ -75,6 +75,17 @@ const (
 	attrDigest
 	attrDescription
 	attrActor
+	attrExperiment
+	attrLifecycle
+	attrStatus
+	attrStarted
+	attrEnded
+	attrArtifacts
+	attrModelType
+	attrDatasetName
+	attrDatasetDigest
+	attrDatasetContext
+	attrModelID
 )
 
 type attrKind uint8
@@ -96,19 +107,53 @@ type attribute struct {
 	names []string // the canonical one first
 }
 
+// noTime is the time, in microseconds, of what has none yet, such as the end of a run that goes on: that of the zero
+// time.Time. No filter can name it.
+const noTime = -62135596800 * 1_000_000
+
+// optional says whether the attribute can be missing: of times only the end of a run.
+func (a *attribute) optional() bool { return a.id == attrEnded }
+
 func (a *attribute) name() string { return a.names[0] }
 
-// A subject is what is searched: its table and what its filters can name.
+// A subject is what is searched: its table, and what filters and orders can name.
 type searchSubject struct {
 	what       string // "models", for messages
+	one        string // what to narrow a filter to, for messages
 	table      string
 	key        []string // fields that make the key
 	attributes []attribute
-	entities   []string // that filters can name, for messages
+	entities   []string // what can stand in front of a dot, for messages too
+	wide       bool     // names of attributes may be quoted, and anything can be ordered by, if need be by sorting here
+	order      []string // what decides an order that is asked for no further, as OrderBy has it; all of the key is in it
+	page       int      // how many a page holds at most; 0 is maxPageSize
+	scan       string   // a field in whose order all that meets a filter is best read; "" is the order of the key
+}
+
+// entityWords are what can stand in front of a dot.
+var entityWords = map[string]entity{
+	"attribute": entAttribute, "attributes": entAttribute, "attr": entAttribute, "run": entAttribute,
+	"dataset": entAttribute, "datasets": entAttribute,
+	"tag": entTag, "tags": entTag,
+	"param": entParam, "params": entParam, "parameter": entParam, "parameters": entParam,
+	"metric": entMetric, "metrics": entMetric,
+}
+
+// field says what prefix.key is of, where prefix is one of the subject's words; key has to be an attribute's name if the
+// attribute is to be found.
+func (s *searchSubject) field(prefix, key string) (entity, *attribute) {
+	ent := entityWords[prefix]
+	switch {
+	case ent != entAttribute:
+		return ent, nil
+	case prefix == "dataset" || prefix == "datasets":
+		key = "dataset." + key
+	}
+	return ent, s.attribute(key)
 }
 
 var modelSubject = searchSubject{
-	what: "models", table: tableModels, key: []string{"name"},
+	what: "models", one: "part of the names", table: tableModels, key: []string{"name"}, order: []string{"name"},
 	attributes: []attribute{
 		{attrName, kindText, "name", []string{"name"}},
 		{attrAlias, kindSet, "", []string{"alias", "aliases"}},
@@ -116,12 +161,14 @@ var modelSubject = searchSubject{
 		{attrUpdated, kindTime, "updated", []string{"last_updated_timestamp", "updated", "timestamp"}},
 		{attrDescription, kindText, "", []string{"description"}},
 		{attrActor, kindText, "", []string{"user_id", "user", "actor", "created_by"}},
+		{attrModelID, kindText, "id", []string{"model_id"}},
 	},
 	entities: []string{"attribute", "tag", "tags"},
 }
 
 var versionSubject = searchSubject{
-	what: "versions", table: tableVersions, key: []string{"model", "number"},
+	what: "versions", one: "one model", table: tableVersions, key: []string{"model", "number"},
+	order: []string{"name", "version_number DESC"},
 	attributes: []attribute{
 		{attrName, kindText, "model", []string{"name"}},
 		{attrNumber, kindInt, "number", []string{"version_number", "version"}},
@@ -139,7 +186,42 @@ var versionSubject = searchSubject{
 	entities: []string{"attribute", "tag", "tags", "param", "params", "metric", "metrics"},
 }
 
-// attribute finds an attribute by any of its names, which are lower-case, as MLflow has it.
+var experimentSubject = searchSubject{
+	what: "experiments", one: "part of the names", table: tableExperiments, key: []string{"number"},
+	order: []string{"creation_time DESC", "experiment_id"}, wide: true,
+	attributes: []attribute{
+		{attrExperiment, kindInt, "number", []string{"experiment_id"}},
+		{attrName, kindText, "name", []string{"name"}},
+		{attrCreated, kindTime, "created", []string{"creation_time", "creation_timestamp", "created"}},
+		{attrUpdated, kindTime, "updated", []string{"last_update_time", "last_updated_timestamp", "updated"}},
+		{attrLifecycle, kindText, "lifecycle", []string{"lifecycle_stage"}},
+		{attrArtifacts, kindText, "", []string{"artifact_location"}},
+	},
+	entities: []string{"attribute", "attributes", "attr", "tag", "tags"},
+}
+
+var runSubject = searchSubject{
+	what: "runs", one: "one experiment", table: tableRuns, key: []string{"id"}, scan: "started",
+	order: []string{"start_time DESC", "run_id"}, wide: true,
+	attributes: []attribute{
+		{attrRun, kindText, "id", []string{"run_id", "id", "run_uuid"}},
+		{attrExperiment, kindText, "experiment", []string{"experiment_id"}},
+		{attrName, kindText, "name", []string{"run_name", "name", "run name", "Run name", "Run Name"}},
+		{attrStatus, kindText, "status", []string{"status"}},
+		{attrActor, kindText, "user_id", []string{"user_id", "user", "User"}},
+		{attrStarted, kindTime, "started", []string{"start_time", "created", "Created"}},
+		{attrEnded, kindTime, "ended", []string{"end_time"}},
+		{attrLifecycle, kindText, "lifecycle", []string{"lifecycle_stage"}},
+		{attrArtifacts, kindText, "", []string{"artifact_uri"}},
+		{attrDatasetName, kindSet, "", []string{"dataset.name"}},
+		{attrDatasetDigest, kindSet, "", []string{"dataset.digest"}},
+		{attrDatasetContext, kindSet, "", []string{"dataset.context"}},
+	},
+	entities: []string{"attribute", "attributes", "attr", "run", "tag", "tags", "param", "params", "parameter", "parameters",
+		"metric", "metrics", "dataset", "datasets"},
+}
+
+// attribute finds an attribute by any of its names, which are in the case that MLflow has them in.
 func (s *searchSubject) attribute(name string) *attribute {
 	for i := range s.attributes {
 		if slices.Contains(s.attributes[i].names, name) {

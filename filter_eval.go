@@ -9,15 +9,15 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
-// A found is a model or a version as a filter and an order see it.
+// A found is a model, a version or the like as a filter and an order see it. It is asked for what its subject declares.
 type found interface {
 	text(attrID) string // of kindText and kindStage; "" if it has none
-	int(attrID) int64   // of kindInt, and of kindTime in microseconds
+	int(attrID) int64   // of kindInt, and of kindTime in microseconds; noTime if it has none
 	semver() Semver
-	aliases() []string
+	set(attrID) []string // of kindSet
 	// entry is the tag or param of that name.
 	entry(ent entity, key string) (value string, ok bool)
-	metric(key string) (value float64, ok bool)
+	metric(key string) (value float64, ok bool) // NaN is to a filter as if it were not there
 	// column is the value of a One field or key part of the table, as in the row.
 	column(field string) backend.Value
 }
@@ -51,6 +51,7 @@ func (c *condition) holds(x found) bool {
 		return c.holdsText(value)
 	case entMetric:
 		value, ok := x.metric(c.key)
+		ok = ok && !math.IsNaN(value)
 		if c.op == opNull {
 			return ok == c.not
 		}
@@ -58,7 +59,7 @@ func (c *condition) holds(x found) bool {
 	}
 	switch c.attr.kind {
 	case kindSet:
-		return c.holdsSet(x.aliases())
+		return c.holdsSet(x.set(c.attr.id))
 	case kindSemver:
 		v := x.semver()
 		if c.op == opNull {
@@ -66,10 +67,12 @@ func (c *condition) holds(x found) bool {
 		}
 		return !v.IsZero() && c.holdsSemver(v)
 	case kindInt, kindTime:
+		value := x.int(c.attr.id)
+		missing := c.attr.optional() && value == noTime
 		if c.op == opNull {
-			return c.not // there always is one
+			return missing != c.not
 		}
-		return c.holdsInt(x.int(c.attr.id))
+		return !missing && c.holdsInt(value)
 	}
 	value := x.text(c.attr.id)
 	if c.op == opNull {
@@ -100,7 +103,7 @@ func (c *condition) holdsSet(members []string) bool {
 
 func (c *condition) holdsNumber(f float64) bool {
 	if math.IsNaN(f) {
-		return false
+		return false // a param may be
 	}
 	switch c.op {
 	case opLt:
@@ -154,6 +157,8 @@ func (m foundModel) text(id attrID) string {
 		return m.Description
 	case attrActor:
 		return m.CreatedBy
+	case attrModelID:
+		return m.ID
 	}
 	return ""
 }
@@ -167,7 +172,7 @@ func (m foundModel) int(id attrID) int64 {
 
 func (m foundModel) semver() Semver { return Semver{} }
 
-func (m foundModel) aliases() []string {
+func (m foundModel) set(attrID) []string {
 	names := make([]string, 0, len(m.Aliases))
 	for name := range m.Aliases {
 		names = append(names, name)
@@ -185,6 +190,8 @@ func (m foundModel) column(field string) backend.Value {
 		return backend.TimeValue(m.Created)
 	case "updated":
 		return backend.TimeValue(m.Updated)
+	case "id":
+		return backend.StringValue(m.ID)
 	}
 	return backend.StringValue(m.Name)
 }
@@ -223,7 +230,7 @@ func (v foundVersion) int(id attrID) int64 {
 
 func (v foundVersion) semver() Semver { return v.Semver }
 
-func (v foundVersion) aliases() []string { return v.Aliases.members }
+func (v foundVersion) set(attrID) []string { return v.Aliases.members }
 
 func (v foundVersion) entry(ent entity, key string) (string, bool) {
 	if ent == entParam {

@@ -239,6 +239,9 @@ func (p *filterParser) atKeyword(words ...string) bool {
 func (p *filterParser) parseField() (*condition, error) {
 	t := p.tok
 	switch {
+	case t.kind == tokenTicked && p.subject.wide:
+		p.advance()
+		return p.attributeField(t, p.subject.attribute(t.text), t.text)
 	case t.kind == tokenTicked:
 		return nil, p.fail("the names of attributes are not quoted; the names of tags are, behind tags.")
 	case t.kind == tokenString || t.kind == tokenNumber:
@@ -253,37 +256,35 @@ func (p *filterParser) parseField() (*condition, error) {
 		switch {
 		case p.tok.at != t.at+len(t.raw) || !quoted:
 			return nil, p.fail("behind %.80s stands a name, quoted if it has other characters than letters, digits, dots, dashes and underscores", t.text)
-		case prefix == "attribute":
+		case prefix == "attribute" && !p.subject.wide:
 			return nil, p.fail("the names of attributes are not quoted")
 		}
 		key = p.tok.text
 		p.advance()
 	}
-	c := &condition{key: key}
-	switch {
-	case !dotted:
-		key = prefix
-	case !slices.Contains(p.subject.entities, prefix):
+	if !dotted {
+		return p.attributeField(t, p.subject.attribute(prefix), prefix)
+	}
+	if !slices.Contains(p.subject.entities, prefix) {
 		return nil, p.failAt(t, "no %s.; a search for %s knows %s", prefix, p.subject.what, strings.Join(p.subject.entities, ", "))
-	case prefix == "tag" || prefix == "tags":
-		c.entity = entTag
-		return c, p.checkFieldKey(t, key)
-	case prefix == "param" || prefix == "params":
-		c.entity = entParam
-		return c, p.checkFieldKey(t, key)
-	case prefix == "metric" || prefix == "metrics":
-		c.entity = entMetric
-		return c, p.checkFieldKey(t, key)
 	}
-	c.key = ""
-	if c.attr = p.subject.attribute(key); c.attr == nil {
-		return nil, p.failAt(t, "no attribute %.80q; %s have %s, and tags.key%s", key, p.subject.what, p.subject.attributeNames(), p.subject.moreEntities())
+	ent, attr := p.subject.field(prefix, key)
+	if ent == entAttribute {
+		return p.attributeField(t, attr, key)
 	}
-	return c, nil
+	return &condition{entity: ent, key: key}, p.checkFieldKey(t, key)
+}
+
+// attributeField is a condition on attr, that was found as name, or nil.
+func (p *filterParser) attributeField(t token, attr *attribute, name string) (*condition, error) {
+	if attr == nil {
+		return nil, p.failAt(t, "no attribute %.80q; %s have %s, and tags.key%s", name, p.subject.what, p.subject.attributeNames(), p.subject.moreEntities())
+	}
+	return &condition{attr: attr}, nil
 }
 
 func (s *searchSubject) moreEntities() string {
-	if len(s.entities) > 3 {
+	if slices.Contains(s.entities, "metrics") {
 		return ", params.key and metrics.key"
 	}
 	return ""

@@ -140,7 +140,7 @@ func TestFilterRefuses(t *testing.T) {
 		require.Less(t, len(err.Error()), 600)
 	}
 	for in, says := range map[string]string{
-		"run_id = 'x'":         `no attribute "run_id"; models have name, alias, creation_timestamp, last_updated_timestamp, description, user_id, and tags.key`,
+		"run_id = 'x'":         `no attribute "run_id"; models have name, alias, creation_timestamp, last_updated_timestamp, description, user_id, model_id, and tags.key`,
 		"params.x = 'y'":       "no params.; a search for models knows attribute, tag, tags",
 		"stage = 'Production'": `no attribute "stage"`,
 	} {
@@ -289,12 +289,13 @@ func FuzzParseFilter(f *testing.F) {
 	for _, s := range []string{
 		"name = 'a' AND tags.`k` != \"v\"", "NOT (metrics.acc > .5 OR params.lr<=1e-3)", "version_number IN (1,'2',)", "semver >= 'v1.2-rc.1'",
 		"alias IS NOT NULL AND stage='production' or created < '2024-05-31'", "name LIKE 'a\\%%_' AND name NOT ILIKE '%ſ'", "a='x'; --", "updated = 1700000000123",
+		"attributes.`Run Name` = 'a' AND run.end_time IS NULL", "NOT (datasets.name = 'x' OR parameters.lr > 1)",
 	} {
 		f.Add(s)
 	}
 	v := foundVersion{&Version{Model: "a", Number: 1, Stage: Production, Tags: MapOf(map[string]string{"k": "w"})}}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, subject := range []*searchSubject{&modelSubject, &versionSubject} {
+		for _, subject := range []*searchSubject{&modelSubject, &versionSubject, &experimentSubject, &runSubject} {
 			parsed, err := parseFilter(subject, s)
 			if err != nil {
 				require.ErrorIs(t, err, ErrInvalid)

@@ -2,7 +2,6 @@ package modelregistry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,8 +10,6 @@ import (
 )
 
 const (
-	defaultDepth = 20
-	defaultNodes = 10_000
 	maxCycleWalk = 1_000_000 // edges looked at for a cycle
 	lineageLock  = "lineage"
 )
@@ -69,7 +66,7 @@ func newEdges(tx backend.Reader, edges []Edge, ids nodeIDs) ([]Edge, error) {
 	up := map[string][]string{} // from to its origins, stored and new
 	stored := map[string]bool{}
 	read := func(from []string) (next []string, err error) {
-		rows, err := findEdges(tx, "from_id", from, maxCycleWalk-len(stored)+1)
+		rows, err := findEdges(tx, maxCycleWalk-len(stored)+1, isOneOf("from_id", from))
 		if err != nil {
 			return nil, err
 		}
@@ -206,233 +203,4 @@ func (r *registry) tellLinks(tx backend.Tx, reason string, edges []Edge) error {
 		return fmt.Errorf("write event: %w", err)
 	}
 	return putChain(tx, lineageChain, end)
-}
-
-// findEdges reads the edges that begin (from_id) or end (to_id) at any of the nodes.
-func findEdges(tx backend.Reader, side string, ids []string, limit int) ([]backend.Row, error) {
-	slices.Sort(ids)
-	values := make([]backend.Value, len(ids))
-	for i, id := range ids {
-		values[i] = backend.StringValue(id)
-	}
-	rows, err := tx.Find(backend.Query{Table: tableEdges, Limit: limit, Where: []backend.Cond{{Field: side, Op: backend.In, Values: values}}})
-	if err != nil {
-		return nil, fmt.Errorf("read edges: %w", err)
-	}
-	return rows, nil
-}
-
-func (r *registry) Lineage(ctx context.Context, node Node, opts *LineageOptions) (*Graph, error) {
-	g, err := r.lineage(ctx, node, opts)
-	return g, wrap("Lineage", node.label(), err)
-}
-
-func (r *registry) lineage(ctx context.Context, node Node, opts *LineageOptions) (*Graph, error) {
-	if err := node.check(); err != nil {
-		return nil, err
-	}
-	if opts == nil {
-		opts = &LineageOptions{}
-	}
-	w := &walk{max: opts.MaxNodes}
-	if w.max <= 0 {
-		w.max = defaultNodes
-	}
-	err := r.backend.View(ctx, func(tx backend.Reader) error {
-		ids, err := identify(tx, []Node{node}, nil)
-		if err != nil {
-			return err
-		}
-		root := ids.of(node)
-		w.add(root)
-		if err := w.follow(tx, root, "from_id", 2, opts.UpDepth); err != nil {
-			return err
-		}
-		if err := w.follow(tx, root, "to_id", 0, opts.DownDepth); err != nil {
-			return err
-		}
-		return w.describe(tx, node)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &w.graph, nil
-}
-
-// A walk collects a graph level by level.
-type walk struct {
-	max   int
-	at    map[string]int // node ID to its place in order
-	order []string
-	edges []backend.Key
-	known map[string]bool
-	graph Graph
-}
-
-// add says whether the node is new and fits.
-func (w *walk) add(id string) bool {
-	if w.at == nil {
-		w.at, w.known = map[string]int{}, map[string]bool{}
-	}
-	if _, ok := w.at[id]; ok {
-		return false
-	}
-	if len(w.order) == w.max {
-		w.graph.Truncated = true
-		return false
-	}
-	w.at[id] = len(w.order)
-	w.order = append(w.order, id)
-	return true
-}
-
-// follow walks from root over edges whose one end is the field side, to their other end, which is key part other.
-func (w *walk) follow(tx backend.Reader, root, side string, other, depth int) error {
-	if depth < 0 {
-		return nil
-	}
-	if depth == 0 {
-		depth = defaultDepth
-	}
-	seen := map[string]bool{root: true}
-	frontier := []string{root}
-	for level := 0; len(frontier) > 0; level++ {
-		limit := 10 * w.max // edges: a node may have many
-		if level == depth {
-			limit = 1 // only whether there are more
-		}
-		rows, err := findEdges(tx, side, frontier, limit)
-		if err != nil {
-			return err
-		}
-		if level == depth {
-			w.graph.Truncated = w.graph.Truncated || len(rows) > 0
-			return nil
-		}
-		w.graph.Truncated = w.graph.Truncated || len(rows) == limit
-		frontier = nil
-		for _, row := range rows {
-			id := row.Key[other].Str()
-			w.add(id)
-			if _, in := w.at[id]; !in {
-				continue
-			}
-			if key := row.Key.String(); !w.known[key] {
-				w.known[key] = true
-				w.edges = append(w.edges, row.Key)
-			}
-			if !seen[id] {
-				seen[id] = true
-				frontier = append(frontier, id)
-			}
-		}
-	}
-	return nil
-}
-
-// describe turns IDs into nodes: the names that models have now, and what was recorded of the others.
-func (w *walk) describe(tx backend.Reader, root Node) error {
-	facts, err := w.facts(tx)
-	if err != nil {
-		return err
-	}
-	if root.Kind != ModelVersion && len(w.edges) == 0 && len(facts) == 0 {
-		if err := w.linked(tx, root); err != nil {
-			return err
-		}
-	}
-	nodes := make([]Node, len(w.order))
-	var models []backend.Value
-	for i, id := range w.order {
-		if nodes[i], err = nodeOf(id); err != nil {
-			return err
-		}
-		if nodes[i].Kind == ModelVersion {
-			models = append(models, backend.StringValue(nodes[i].Name))
-		} else if n, ok := facts[id]; ok {
-			nodes[i] = n
-		}
-	}
-	names, err := modelNames(tx, models)
-	if err != nil {
-		return err
-	}
-	for i, n := range nodes {
-		if n.Kind == ModelVersion {
-			nodes[i].Name = names[n.Name]
-		}
-	}
-	w.graph.Root, w.graph.Nodes = nodes[0], nodes
-	for _, key := range w.edges {
-		w.graph.Edges = append(w.graph.Edges, Edge{From: nodes[w.at[key[0].Str()]], Type: EdgeType(key[1].Str()), To: nodes[w.at[key[2].Str()]]})
-	}
-	return nil
-}
-
-// linked refuses a root that no edge begins or ends at: one that the walk's limits left alone may still have some.
-func (w *walk) linked(tx backend.Reader, root Node) error {
-	for _, side := range []string{"from_id", "to_id"} {
-		if rows, err := findEdges(tx, side, w.order, 1); err != nil || len(rows) > 0 {
-			return err
-		}
-	}
-	return fmt.Errorf("node %q: %w", root, ErrNotFound)
-}
-
-// facts reads what was recorded of the nodes.
-func (w *walk) facts(tx backend.Reader) (map[string]Node, error) {
-	ids := slices.Sorted(slices.Values(w.order))
-	values := make([]backend.Value, len(ids))
-	for i, id := range ids {
-		values[i] = backend.StringValue(id)
-	}
-	rows, err := tx.Find(backend.Query{Table: tableNodes, Where: []backend.Cond{{Field: "id", Op: backend.In, Values: values}}})
-	if err != nil {
-		return nil, fmt.Errorf("read nodes: %w", err)
-	}
-	facts := make(map[string]Node, len(rows))
-	for _, row := range rows {
-		var n Node
-		if err := json.Unmarshal(row.Doc, &n); err != nil {
-			return nil, fmt.Errorf("node %v: %w: %w", row.Key, ErrCorrupt, err)
-		}
-		facts[row.Key[0].Str()] = n
-	}
-	return facts, nil
-}
-
-// modelNames finds the names of models by ID, also of those that were deleted.
-func modelNames(tx backend.Reader, ids []backend.Value) (map[string]string, error) {
-	names := map[string]string{}
-	if len(ids) == 0 {
-		return names, nil
-	}
-	slices.SortFunc(ids, backend.Value.Compare)
-	ids = slices.Compact(ids)
-	rows, err := tx.Find(backend.Query{Table: tableModels, Where: []backend.Cond{{Field: "id", Op: backend.In, Values: ids}}})
-	if err != nil {
-		return nil, fmt.Errorf("read models: %w", err)
-	}
-	for _, row := range rows {
-		m, err := decodeModelRow(row)
-		if err != nil {
-			return nil, err
-		}
-		names[m.ID] = m.Name
-	}
-	if len(rows) == len(ids) {
-		return names, nil
-	}
-	rows, err = tx.Find(backend.Query{Table: tableChains, Where: []backend.Cond{{Field: "id", Op: backend.In, Values: ids}}})
-	if err != nil {
-		return nil, fmt.Errorf("read deleted models: %w", err)
-	}
-	for _, row := range rows {
-		c, err := decodeChain(row)
-		if err != nil {
-			return nil, err
-		}
-		names[row.Key[0].Str()] = c.Name
-	}
-	return names, nil
 }

@@ -20,6 +20,10 @@ const (
 	maxAlias       = 255
 	maxSource      = 500
 	maxRunID       = 250
+	maxRunName     = 250
+	maxExperiment  = 500 // and maxKeyBytes, for names of experiments are unique
+	maxDataset     = 500
+	maxDatasetText = 1 << 20 // a source, a schema or a profile
 	maxActor       = 256
 	maxReason      = 5000
 	maxEntries     = 10_000 // tags, params, metrics of one version; lineage edges of one call

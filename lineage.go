@@ -32,14 +32,16 @@ type Node struct {
 	Version string `json:"version,omitempty"`
 	// Path is where it is (a URL or path), for people and tools; the registry never opens it.
 	Path string `json:"path,omitempty"`
-	// Attributes are further facts, such as a digest or a row count. The latest that was recorded holds.
+	// Attributes are further facts, such as a digest or a row count. Of these, as of Path, the latest that was recorded
+	// holds.
 	Attributes Map[string] `json:"attributes,omitzero"`
 }
 
 // An EdgeType says how one node came from another. Any other lower-case words joined by hyphens are a type too.
 type EdgeType string
 
-// The types of edge that the registry's own docs speak of; each reads "From … To".
+// The types of edge that the registry's own docs speak of; each reads "From … To". All point the way things came about,
+// a deployment to the version that it serves too: an edge served-by would lead from a version to its future.
 const (
 	TrainedOn     EdgeType = "trained-on"
 	DerivedFrom   EdgeType = "derived-from"
@@ -67,13 +69,23 @@ type LineageOptions struct {
 	UpDepth   int // edges to follow to origins; 0 is 20, negative none
 	DownDepth int // edges to follow to descendants; 0 is 20, negative none
 	MaxNodes  int // 0 is 10,000
+	// AnyVersion asks about all that have the node's Kind and Name, if its Version is "": every state of a data set, every
+	// version of a model.
+	AnyVersion bool
+	// Types are the types of edge to follow: with TrainedOn, DerivedFrom, FineTunedFrom and ProducedBy (a version's to its
+	// run) a data set leads to what learnt from it, and not to what was only evaluated on it. None: all.
+	Types []EdgeType
+	// Stages asks who in the graph holds one of these stages now: Graph.Holders, for one statement.
+	Stages []Stage
 }
 
 // A Graph is a part of the lineage.
 type Graph struct {
-	Root  Node
-	Nodes []Node // Root first, then by distance
+	Root  Node   // as it was asked for
+	Nodes []Node // Root first (or with AnyVersion those that have edges), then by distance, origins before descendants
 	Edges []Edge
+	// Holders are the versions in the graph that hold one of LineageOptions.Stages, by name of model and number.
+	Holders []*Version
 	// Truncated says that a depth or size limit cut something off.
 	Truncated bool
 }
@@ -87,10 +99,17 @@ var kindRE = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
 // check says whether o can be recorded.
 func (o Origin) check() error {
-	if !kindRE.MatchString(string(o.Type)) {
-		return fmt.Errorf("edge type %.80q: %w: lower-case letters, digits and hyphens, such as trained-on", o.Type, ErrInvalid)
+	if err := o.Type.check(); err != nil {
+		return err
 	}
 	return o.Node.check()
+}
+
+func (t EdgeType) check() error {
+	if !kindRE.MatchString(string(t)) {
+		return fmt.Errorf("edge type %.80q: %w: lower-case letters, digits and hyphens, such as trained-on", t, ErrInvalid)
+	}
+	return nil
 }
 
 func (n Node) check() error {
@@ -151,31 +170,63 @@ func nodeOf(id string) (Node, error) {
 	return Node{Kind: NodeKind(parts[0]), Name: parts[1], Version: parts[2]}, nil
 }
 
-// putNodes stores what is known of nodes beside their names. A node that says nothing leaves what was said before.
+// putNodes stores what is known of nodes beside their names. What a node does not say, its path or its attributes, stays
+// as it was said before.
 func putNodes(tx backend.Tx, nodes []Node, ids nodeIDs) error {
-	rows := map[string]backend.Row{}
+	known := map[string]Node{}
+	var partial []backend.Value
 	for _, n := range nodes {
 		if n.Kind == ModelVersion || n.Path == "" && n.Attributes.Len() == 0 {
 			continue // a version's facts are its own
 		}
-		doc, err := json.Marshal(n)
+		id := ids.of(n)
+		known[id] = n.over(known[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		if n := known[id]; n.Path == "" || n.Attributes.Len() == 0 {
+			partial = append(partial, backend.StringValue(id))
+		}
+	}
+	if len(partial) > 0 {
+		rows, err := tx.Find(backend.Query{Table: tableNodes, Where: []backend.Cond{{Field: "id", Op: backend.In, Values: partial}}})
+		if err != nil {
+			return fmt.Errorf("read nodes: %w", err)
+		}
+		for _, row := range rows {
+			var before Node
+			if err := json.Unmarshal(row.Doc, &before); err != nil {
+				return fmt.Errorf("node %v: %w: %w", row.Key, ErrCorrupt, err)
+			}
+			id := row.Key[0].Str()
+			known[id] = known[id].over(before)
+		}
+	}
+	rows := make([]backend.Row, 0, len(known))
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		doc, err := json.Marshal(known[id])
 		if err != nil {
 			return fmt.Errorf("encode node: %w", err)
 		}
-		id := ids.of(n)
-		rows[id] = backend.Row{Key: backend.Key{backend.StringValue(id)}, Doc: doc}
+		rows = append(rows, backend.Row{Key: backend.Key{backend.StringValue(id)}, Doc: doc})
 	}
 	if len(rows) == 0 {
 		return nil
 	}
-	ordered := make([]backend.Row, 0, len(rows))
-	for _, id := range slices.Sorted(maps.Keys(rows)) {
-		ordered = append(ordered, rows[id])
-	}
-	if err := tx.Put(tableNodes, ordered...); err != nil {
+	if err := tx.Put(tableNodes, rows...); err != nil {
 		return fmt.Errorf("write nodes: %w", err)
 	}
 	return nil
+}
+
+// over is n, with what it does not say as before says it.
+func (n Node) over(before Node) Node {
+	if n.Path == "" {
+		n.Path = before.Path
+	}
+	if n.Attributes.Len() == 0 {
+		n.Attributes = before.Attributes
+	}
+	return n
 }
 
 // nodeIDs are the IDs of the models whose versions nodes name, by name.

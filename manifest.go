@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -53,6 +54,18 @@ func manifestRow(digest string, files []File, now time.Time) (backend.Row, error
 	}, nil
 }
 
+// putManifest writes the list of a version's files.
+func putManifest(tx backend.Tx, digest string, files []File, now time.Time) error {
+	row, err := manifestRow(digest, files, now)
+	if err != nil {
+		return err
+	}
+	if err := tx.Put(tableManifests, row); err != nil {
+		return fmt.Errorf("write list of files: %w", err)
+	}
+	return nil
+}
+
 func decodeManifest(row backend.Row) ([]File, error) {
 	var m manifest
 	if err := json.Unmarshal(row.Doc, &m); err != nil {
@@ -70,6 +83,9 @@ func (r *registry) Manifest(ctx context.Context, v *Version) ([]File, error) {
 func (r *registry) manifest(ctx context.Context, v *Version) ([]File, error) {
 	if v.Digest == "" {
 		return nil, nil
+	}
+	if v.files != nil {
+		return slices.Clone(v.files), nil
 	}
 	row, err := r.findOne(ctx, backend.Query{Table: tableManifests, Where: []backend.Cond{{Field: "digest", Value: backend.StringValue(v.Digest)}}})
 	if errors.Is(err, backend.ErrNotFound) {

@@ -20,9 +20,13 @@ type Model struct {
 	Holders     map[Stage][]int `json:"holders,omitempty"` // who is in Staging and Production, ascending
 	Last        int             `json:"last,omitempty"`    // the highest number ever given; 0 if there never was a version
 	Semver      Semver          `json:"semver,omitzero"`   // the highest semantic version ever given
-	CreatedBy   string          `json:"created_by,omitempty"`
-	Created     time.Time       `json:"created"`
-	Updated     time.Time       `json:"updated"` // of the model or of one of its versions' numbers, stages or aliases
+	// Protected says that the model can be neither deleted nor renamed, and ProtectedAliases which of its aliases, once they
+	// name a version, can be neither moved nor deleted, by force neither. See ModelPatch.
+	Protected        bool      `json:"protected,omitempty"`
+	ProtectedAliases Set       `json:"protected_aliases,omitzero"`
+	CreatedBy        string    `json:"created_by,omitempty"`
+	Created          time.Time `json:"created"`
+	Updated          time.Time `json:"updated"` // of the model or of one of its versions' numbers, stages or aliases
 }
 
 // Holder is the number of the version that models:/name/<stage> names, for Staging and Production: the highest that
@@ -46,13 +50,20 @@ type ModelPatch struct {
 	Description *string
 	SetTags     map[string]string
 	DeleteTags  []string // that one is not there is no error
-	Reason      string   // kept in the event
+	// Protect makes the model Protected, or no longer; ProtectAliases and UnprotectAliases do so with aliases, which need
+	// not be there yet. To take protection away takes a Reason.
+	Protect          *bool
+	ProtectAliases   []string
+	UnprotectAliases []string
+	Reason           string // kept in the event
 }
 
 // modelRow is a model with what only the registry needs to know of it.
 type modelRow struct {
 	Model
-	Chain chain `json:"chain"`
+	Chain   chain            `json:"chain"`
+	Pending []pendingRequest `json:"pending,omitempty"` // requests for approval
+	Served  []int            `json:"served,omitempty"`  // the versions that are served at endpoints, ascending
 }
 
 // chain is the end of a chain of events.

@@ -84,7 +84,7 @@ func (r *registry) findOne(ctx context.Context, q backend.Query) (backend.Row, e
 }
 
 func (r *registry) UpdateModel(ctx context.Context, name string, patch ModelPatch) (m *Model, err error) {
-	if err := checkPatch(patch.Description, patch.SetTags); err != nil {
+	if err := errors.Join(checkPatch(patch.Description, patch.SetTags), patch.checkProtection()); err != nil {
 		return nil, wrap("UpdateModel", name, err)
 	}
 	err = r.changeModel(ctx, name, patch.Reason, false, nil, func(c *change) error {
@@ -94,6 +94,9 @@ func (r *registry) UpdateModel(ctx context.Context, name string, patch ModelPatc
 			m.Description = *patch.Description
 		}
 		m.Tags = m.Tags.with(patch.SetTags, patch.DeleteTags)
+		if err := m.protect(&patch); err != nil {
+			return err
+		}
 		before, after, err := diff(&told, m)
 		if err != nil || len(before)+len(after) == 0 {
 			return err
@@ -198,6 +201,14 @@ func (r *registry) RenameModel(ctx context.Context, name, newName string, opts *
 		if newName == name {
 			return nil
 		}
+		if err := c.checkUnprotected("renamed"); err != nil {
+			return err
+		}
+		for _, rule := range r.gates { // under another name it would pass
+			if rule.Model == name || rule.Model == newName {
+				return &Conflict{Model: name, Reason: fmt.Sprintf("gate %q is for a model named %q; change the program's gates first", rule.Name, rule.Model)}
+			}
+		}
 		return c.rename(newName)
 	})
 	if err != nil {
@@ -247,6 +258,9 @@ func (c *change) rename(newName string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.renameRequests(newName); err != nil {
+		return err
+	}
 	c.model.Name = newName
 	c.isNew = true // under this name
 	e := c.event(ModelRenamed, 0)
@@ -287,6 +301,14 @@ func (r *registry) DeleteModel(ctx context.Context, name string, opts *DeleteOpt
 		opts = &DeleteOptions{}
 	}
 	err := r.changeModel(ctx, name, opts.Reason, false, nil, func(c *change) error {
+		if err := c.checkUnprotected("deleted"); err != nil {
+			return err
+		}
+		for alias := range c.model.Aliases {
+			if err := c.checkAliasUnprotected(alias); err != nil {
+				return err
+			}
+		}
 		if !opts.Force {
 			if err := c.checkUnused(); err != nil {
 				return err
@@ -307,6 +329,10 @@ func (c *change) checkUnused() error {
 		return &Conflict{Model: c.model.Name, Alias: alias, Current: []int{number},
 			Reason: fmt.Sprintf("alias %q of model %q names version %d; delete it first, or force", alias, c.model.Name, number)}
 	}
+	if served := c.model.Served; len(served) > 0 {
+		return &Conflict{Model: c.model.Name, Current: served,
+			Reason: fmt.Sprintf("%s of model %q is deployed; end its deployments first, or force", versionList(served...), c.model.Name)}
+	}
 	return nil
 }
 
@@ -315,6 +341,7 @@ func (c *change) deleteModel() error {
 	name := c.model.Name
 	err := c.eachVersion(func(versions []*Version) error {
 		var keys []backend.Key
+		var numbers []int
 		for _, v := range versions {
 			told := *v
 			c.versions[v.Number] = &tracked{now: v, told: &told, gone: true}
@@ -322,8 +349,12 @@ func (c *change) deleteModel() error {
 				return err
 			}
 			keys = append(keys, versionKey(name, v.Number))
+			numbers = append(numbers, v.Number)
 		}
 		if err := c.append(); err != nil {
+			return err
+		}
+		if err := c.deleteFacts(numbers...); err != nil {
 			return err
 		}
 		clear(c.versions)
@@ -334,6 +365,9 @@ func (c *change) deleteModel() error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := c.deleteRequests(); err != nil {
 		return err
 	}
 	e := c.event(ModelDeleted, 0)

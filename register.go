@@ -2,7 +2,6 @@ package modelregistry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/modelregistry-go/modelregistry/backend"
@@ -22,8 +21,11 @@ func (r *registry) register(ctx context.Context, model string, spec VersionSpec)
 		return nil, err
 	}
 	draft.CreatedBy = r.actor
+	if spec.CopyOf != "" {
+		return r.registerCopy(ctx, model, draft, semver, spec)
+	}
 	if spec.Files == nil {
-		return r.addVersion(ctx, model, draft, semver, spec, nil)
+		return r.addVersion(ctx, model, draft, semver, spec, nil) // without files, or with artifacts
 	}
 	up, err := r.beginUpload(ctx)
 	if err != nil {
@@ -37,7 +39,7 @@ func (r *registry) register(ctx context.Context, model string, spec VersionSpec)
 	return r.addVersion(ctx, model, draft, semver, spec, up)
 }
 
-// draft checks the spec and makes of it what it says of the version.
+// draft checks the spec, makes of it what it says of the version, and encodes the facts.
 func (spec *VersionSpec) draft() (v Version, semver Semver, err error) {
 	if spec.Semver != "" {
 		if spec.Bump != "" {
@@ -47,10 +49,27 @@ func (spec *VersionSpec) draft() (v Version, semver Semver, err error) {
 			return v, semver, err
 		}
 	}
-	if spec.Bump != "" {
+	if spec.Bump != "" && spec.Bump != BumpAuto {
 		if _, err := ParseBump(string(spec.Bump)); err != nil {
 			return v, semver, err
 		}
+	}
+	if spec.AllowSmallBump && spec.Reason == "" {
+		return v, semver, fmt.Errorf("%w: AllowSmallBump needs a Reason, for the history", ErrInvalid)
+	}
+	if spec.encoded, err = spec.facts(); err != nil {
+		return v, semver, err
+	}
+	if spec.Artifacts != "" {
+		if spec.Files != nil {
+			return v, semver, fmt.Errorf("%w: Files and Artifacts are both set; the version has the files of one", ErrInvalid)
+		}
+		if err := checkPath(spec.Artifacts); err != nil {
+			return v, semver, err
+		}
+	}
+	if spec.CopyOf != "" && (spec.Files != nil || spec.Artifacts != "") {
+		return v, semver, fmt.Errorf("%w: CopyOf is set beside Files or Artifacts; the version has the files of one", ErrInvalid)
 	}
 	if len(spec.Lineage) > maxEntries || len(spec.Aliases) > maxEntries {
 		return v, semver, fmt.Errorf("%w: more than %d aliases or lineage edges", ErrInvalid, maxEntries)
@@ -88,10 +107,13 @@ func (spec *VersionSpec) draft() (v Version, semver Semver, err error) {
 func (r *registry) addVersion(ctx context.Context, model string, draft Version, semver Semver, spec VersionSpec, up *upload) (*Version, error) {
 	var v *Version
 	var locks []string
-	if up != nil {
+	switch {
+	case up != nil:
 		locks = []string{manifestLock(up.digest), anyUploadLock()}
+	case spec.Artifacts != "":
+		locks = append(artifactLocks(spec.Artifacts), anyUploadLock()) // see removeManifests
 	}
-	err := r.changeModel(ctx, model, spec.Reason, true, locks, func(c *change) error {
+	err := r.changeModel(ctx, model, spec.Reason, !spec.ExistingModel, locks, func(c *change) error {
 		if up != nil {
 			if err := up.commit(c.tx, c.now); err != nil {
 				return err
@@ -104,6 +126,11 @@ func (r *registry) addVersion(ctx context.Context, model string, draft Version, 
 		}
 		fresh := draft
 		v = &fresh
+		if spec.Artifacts != "" {
+			if err := c.takeArtifacts(v, spec.Artifacts); err != nil {
+				return err
+			}
+		}
 		return c.add(v, semver, spec)
 	})
 	if err != nil {
@@ -112,10 +139,35 @@ func (r *registry) addVersion(ctx context.Context, model string, draft Version, 
 	return v, nil
 }
 
+// takeArtifacts gives v the files that are at a path now, whose locks are held.
+func (c *change) takeArtifacts(v *Version, path string) error {
+	files, err := filesAt(c.tx.Find, path)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("artifacts at %q: %w", path, ErrNotFound)
+	}
+	v.setFiles(files)
+	return putManifest(c.tx, v.Digest, files, c.now)
+}
+
+// setFiles says of v what is to be said of its files.
+func (v *Version) setFiles(files []File) {
+	v.Digest, v.Size, v.FileCount = digestFiles(files), 0, len(files)
+	for _, f := range files {
+		v.Size += f.Size
+	}
+}
+
 // registered is what the event of a registration says.
 type registered struct {
 	Digest string `json:"digest,omitempty"`
 	Semver Semver `json:"semver,omitzero"`
+	// Facts are the digests of the facts by kind.
+	Facts map[string]string `json:"facts,omitempty"`
+	// Overridden is the bump that the change of the signature needed, if a smaller one was allowed.
+	Overridden Bump `json:"overridden_bump,omitempty"`
 }
 
 // add gives v the next number and its semantic version, and registers it.
@@ -123,7 +175,12 @@ func (c *change) add(v *Version, semver Semver, spec VersionSpec) error {
 	v.Model, v.ModelID = c.model.Name, c.model.ID
 	v.Number = c.model.Last + 1
 	v.Created, v.StageSince = c.now, c.now
-	if err := c.setSemver(v, semver, spec.Bump); err != nil {
+	overridden, err := c.setSemver(v, semver, &spec)
+	if err != nil {
+		return err
+	}
+	facts, err := c.addFacts(v, spec.encoded)
+	if err != nil {
 		return err
 	}
 	c.model.Last = v.Number
@@ -133,11 +190,16 @@ func (c *change) add(v *Version, semver Semver, spec VersionSpec) error {
 		return err
 	}
 	// What else it was registered with is in its row, and what later changes in their events.
-	if e.After, err = jsonFields(registered{v.Digest, v.Semver}); err != nil {
+	if e.After, err = jsonFields(registered{v.Digest, v.Semver, facts, overridden}); err != nil {
 		return err
 	}
-	if len(spec.Lineage) > 0 {
-		for _, o := range spec.Lineage {
+	origins, err := c.origins(spec)
+	if err != nil {
+		return err
+	}
+	origins = spec.Provenance.withCode(origins)
+	if len(origins) > 0 {
+		for _, o := range origins {
 			e.Edges = append(e.Edges, Edge{From: v.Node(), Type: o.Type, To: o.Node})
 		}
 		if err := c.linkNew(v, e.Edges); err != nil {
@@ -159,33 +221,42 @@ func (c *change) add(v *Version, semver Semver, spec VersionSpec) error {
 	return nil
 }
 
-// setSemver gives v the semantic version that was asked for, or the next one.
-func (c *change) setSemver(v *Version, semver Semver, bump Bump) error {
+// setSemver gives v the semantic version that was asked for, or the next one. If a smaller one than the signature needs
+// was allowed it returns what was needed.
+func (c *change) setSemver(v *Version, semver Semver, spec *VersionSpec) (overridden Bump, err error) {
 	switch {
-	case bump != "":
-		if c.model.Semver.IsZero() {
-			v.Semver = Semver{Major: 1}
-			break
+	case spec.Bump != "" && c.model.Semver.IsZero():
+		v.Semver = Semver{Major: 1}
+	case spec.Bump != "":
+		bump := spec.Bump
+		if bump == BumpAuto {
+			if bump, err = c.autoBump(spec.Signature); err != nil {
+				return "", err
+			}
 		}
-		next, err := c.model.Semver.Bump(bump)
-		if err != nil {
-			return err
+		if v.Semver, err = c.model.Semver.Bump(bump); err != nil {
+			return "", err
 		}
-		v.Semver = next
+		if spec.Bump != BumpAuto {
+			overridden, err = c.checkBump(v.Semver, spec)
+		}
 	case !semver.IsZero():
-		holder, err := c.semverHolder(semver)
-		if err != nil {
-			return err
+		var holder int
+		if holder, err = c.semverHolder(semver); err != nil {
+			return "", err
 		}
 		if holder != 0 {
-			return fmt.Errorf("semantic version %s of model %q: %w; version %d has it", semver, c.model.Name, ErrExists, holder)
+			return "", fmt.Errorf("semantic version %s of model %q: %w; version %d has it", semver, c.model.Name, ErrExists, holder)
 		}
 		v.Semver = semver
+		if !spec.copied {
+			overridden, err = c.checkBump(semver, spec)
+		}
 	}
-	if v.Semver.Compare(c.model.Semver) > 0 {
+	if err == nil && v.Semver.Compare(c.model.Semver) > 0 {
 		c.model.Semver = v.Semver
 	}
-	return nil
+	return overridden, err
 }
 
 // semverHolder is the number of the model's version that has a semantic version, or 0.
@@ -204,59 +275,4 @@ func (c *change) semverHolder(semver Semver) (int, error) {
 		return 0, nil
 	}
 	return int(rows[0].Key[1].Int()), nil
-}
-
-func (r *registry) CopyVersion(ctx context.Context, uri, toModel string, opts *ChangeOptions) (*Version, error) {
-	if opts == nil {
-		opts = &ChangeOptions{}
-	}
-	v, err := r.copyVersion(ctx, uri, toModel, opts.Reason)
-	return v, wrap("CopyVersion", uri, err)
-}
-
-func (r *registry) copyVersion(ctx context.Context, uri, toModel, reason string) (*Version, error) {
-	src, err := r.Resolve(ctx, uri)
-	if err != nil {
-		return nil, err
-	}
-	draft := Version{
-		Stage: None, Description: src.Description, RunID: src.RunID, Source: src.URI(),
-		Tags: src.Tags, Params: src.Params, Metrics: src.Metrics,
-		Digest: src.Digest, Size: src.Size, FileCount: src.FileCount, CreatedBy: r.actor,
-	}
-	spec := VersionSpec{Reason: reason, Lineage: []Origin{{Type: DerivedFrom, Node: src.Node()}}}
-	var v *Version
-	err = r.changeModel(ctx, toModel, reason, true, []string{modelLock(src.Model)}, func(c *change) error {
-		// The source holds on to the files until the copy does: its lock is held, and it must be there.
-		row, err := c.tx.Get(tableVersions, versionKey(src.Model, src.Number)...)
-		if errors.Is(err, backend.ErrNotFound) {
-			return errNoVersion(src.Model, src.Number)
-		}
-		if err != nil {
-			return fmt.Errorf("read version: %w", err)
-		}
-		if now, err := decodeVersion(row); err != nil {
-			return err
-		} else if now.ModelID != src.ModelID {
-			return errNoVersion(src.Model, src.Number)
-		}
-		if c.isNew {
-			if err := c.created(); err != nil {
-				return err
-			}
-		}
-		fresh := draft
-		v = &fresh
-		semver := src.Semver
-		if holder, err := c.semverHolder(semver); err != nil {
-			return err
-		} else if holder != 0 {
-			semver = Semver{}
-		}
-		return c.add(v, semver, spec)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return v, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
@@ -14,6 +15,10 @@ type Resolver interface {
 	// Resolve finds the version that a URI names: models:/name/3, models:/name/Production, models:/name/latest,
 	// models:/name@alias, models:/name/1.2.3 and ranges such as models:/name/^1.2; see ParseURI. A digest pin
 	// (…@sha256:…) that the version does not have is ErrCorrupt.
+	//
+	// runs:/run_id/path is what a run left under a path, without a path all of it: a Version that is not registered,
+	// with neither Model nor Number, whose files are those that are there now. If the run has none under the path, but
+	// has logged a model of that name, they are the model's. ErrNotFound: there are no files.
 	Resolve(ctx context.Context, uri string) (*Version, error)
 
 	// Files is the version's files. Reads use ctx, compare size and SHA-256 as they go, and fail with ErrCorrupt
@@ -36,8 +41,16 @@ type Registry interface {
 	StageStore
 	LineageStore
 	HistoryStore
+	RunStore
+	LoggedModelStore
+	ArtifactStore
+	WebhookStore
+	OutcomeStore
+	ApprovalStore
+	RetentionStore
+	FactStore
 
-	// Sweep removes blobs that no version names. It is safe beside running registrations.
+	// Sweep removes blobs that no version or artifact names. It is safe beside running registrations.
 	Sweep(ctx context.Context, opts *SweepOptions) (*SweepReport, error)
 	// As is the same registry for another actor: whose name its changes carry; "" is the operating system's user.
 	As(actor string) Registry
@@ -52,8 +65,8 @@ type ModelStore interface {
 	UpdateModel(ctx context.Context, name string, patch ModelPatch) (*Model, error)
 	// RenameModel gives a model, its versions, aliases and history another name, which must be free.
 	RenameModel(ctx context.Context, name, newName string, opts *ChangeOptions) (*Model, error)
-	// DeleteModel deletes a model with all its versions. ErrConflict, unless forced: one of them is in Production or
-	// named by an alias. Its history stays.
+	// DeleteModel deletes a model with all its versions. ErrConflict, unless forced: one of them is in Production,
+	// named by an alias or deployed. Its history stays.
 	DeleteModel(ctx context.Context, name string, opts *DeleteOptions) error
 	SearchModels(ctx context.Context, q Query) (ModelPage, error)
 	Models(ctx context.Context, q Query) iter.Seq2[*Model, error]
@@ -67,11 +80,11 @@ type VersionStore interface {
 	Version(ctx context.Context, model string, number int) (*Version, error)
 	UpdateVersion(ctx context.Context, model string, number int, patch VersionPatch) (*Version, error)
 	// DeleteVersion deletes one version; its number is not used again. ErrConflict, unless forced: it is in
-	// Production or named by an alias.
+	// Production, named by an alias or deployed.
 	DeleteVersion(ctx context.Context, model string, number int, opts *DeleteOptions) error
 	// CopyVersion registers the version that uri names once more, in another model or the same: same files (no byte is
-	// copied), description, tags, params, metrics, run and source; no stage or alias; derived-from the original. The
-	// semantic version is kept where the target has none like it.
+	// copied), description, tags, params, metrics, run, source, signature, provenance and serving facts; no stage, alias,
+	// envelope or endpoint; derived-from the original. The semantic version is kept where the target has none like it.
 	CopyVersion(ctx context.Context, uri, toModel string, opts *ChangeOptions) (*Version, error)
 	// Manifest lists the version's files in byte order of their paths.
 	Manifest(ctx context.Context, v *Version) ([]File, error)
@@ -81,17 +94,24 @@ type VersionStore interface {
 
 // StageStore is the part of a Registry about who is in which stage, and whom an alias names.
 type StageStore interface {
-	// Promote moves a version into Staging or Production and archives who held the stage, in one step.
+	// Promote moves a version into Staging or Production and archives who held the stage, in one step. A *Refused, which
+	// is an ErrConflict, says which of the Gates in Options object.
 	Promote(ctx context.Context, model string, number int, to Stage, opts *PromoteOptions) (*Promotion, error)
 	// Transition moves a version to any stage. Like Promote it archives who holds Staging or Production, unless
-	// told to keep them.
+	// told to keep them, and meets the same gates.
 	Transition(ctx context.Context, model string, number int, to Stage, opts *TransitionOptions) (*Promotion, error)
 	// Rollback undoes the last change of who holds the stage, in one step: who held it before holds it again, and who
-	// holds it now is archived. Again, it goes one change further back. ErrConflict: nobody held it before.
+	// holds it now is archived. Again, it goes one change further back. No gate holds it up. ErrConflict: nobody held it
+	// before.
 	Rollback(ctx context.Context, model string, stage Stage, opts *RollbackOptions) (*Promotion, error)
-	// SetAlias makes alias name that version, whomever it named before; it returns that one's number, or 0.
+	// Plan says what Transition would do with the same arguments, and what every gate says of it, and changes nothing.
+	// That a gate refuses is no error: see the plan's Err.
+	Plan(ctx context.Context, model string, number int, to Stage, opts *TransitionOptions) (*Plan, error)
+	// SetAlias makes alias name that version, whomever it named before; it returns that one's number, or 0. ErrConflict:
+	// the alias is protected.
 	SetAlias(ctx context.Context, model, alias string, number int, opts *AliasOptions) (previous int, err error)
 	// DeleteAlias removes an alias and returns the number that it named. ErrNotFound: there is no such alias.
+	// ErrConflict: it is protected.
 	DeleteAlias(ctx context.Context, model, alias string, opts *AliasOptions) (previous int, err error)
 }
 
@@ -124,6 +144,9 @@ type Options struct {
 	Now func() time.Time
 	// PollInterval is how often Follow looks for new events; 0 is 250 ms.
 	PollInterval time.Duration
+	// Gates are in front of stages: all of them that are in front of the stage are asked before a promotion. They are
+	// the program's, and not stored: every program that promotes has to be given them.
+	Gates []GateRule
 }
 
 // ChangeOptions go with any change.
@@ -133,7 +156,7 @@ type ChangeOptions struct {
 
 // DeleteOptions go with DeleteModel and DeleteVersion.
 type DeleteOptions struct {
-	Force  bool   // also what is in Production or named by an alias
+	Force  bool   // also what is in Production, named by an alias or deployed
 	Reason string // kept in the event
 }
 
@@ -142,15 +165,18 @@ type PromoteOptions struct {
 	// IfCurrent makes the promotion a compare-and-swap: it happens only if this version, alone, holds the stage
 	// (0: nobody does). Otherwise it fails with a *Conflict that says who does.
 	IfCurrent *int
-	Reason    string // kept in the event
+	// Waive lets gates, by name, be passed although they refuse, each for a reason, which is kept in the event.
+	Waive  map[string]string
+	Reason string // kept in the event
 }
 
-// TransitionOptions go with Transition.
+// TransitionOptions go with Transition and Plan.
 type TransitionOptions struct {
 	IfCurrent *int // see PromoteOptions
 	// Keep lets those who hold the stage stay in it.
 	Keep   bool
-	Reason string // kept in the event
+	Waive  map[string]string // see PromoteOptions
+	Reason string            // kept in the event
 }
 
 // RollbackOptions go with Rollback.
@@ -180,6 +206,9 @@ type registry struct {
 	actor   string
 	clock   func() time.Time
 	poll    time.Duration
+	gates   []GateRule
+	// hasDefault: the default experiment's row is known to be there.
+	hasDefault *atomic.Bool
 }
 
 var _ Registry = (*registry)(nil)
@@ -191,7 +220,7 @@ func New(ctx context.Context, b backend.Backend, blobs Blobs, opts *Options) (Re
 	if opts == nil {
 		opts = &Options{}
 	}
-	r := &registry{backend: b, blobs: blobs, actor: opts.Actor, clock: opts.Now, poll: opts.PollInterval}
+	r := &registry{backend: b, blobs: blobs, actor: opts.Actor, clock: opts.Now, poll: opts.PollInterval, hasDefault: new(atomic.Bool)}
 	r.memo, _ = b.(backend.Memoizer)
 	if r.actor == "" {
 		r.actor = osUser()
@@ -203,6 +232,10 @@ func New(ctx context.Context, b backend.Backend, blobs Blobs, opts *Options) (Re
 		r.poll = 250 * time.Millisecond
 	}
 	if err := checkText("actor", r.actor, maxActor); err != nil {
+		return nil, &Error{Op: "New", Err: err}
+	}
+	var err error
+	if r.gates, err = checkGates(opts.Gates); err != nil {
 		return nil, &Error{Op: "New", Err: err}
 	}
 	if err := b.Declare(ctx, schema()); err != nil {

@@ -43,6 +43,7 @@ func TestRegistryThatDoesNothing(t *testing.T) {
 	registrytest.Run(t, func(testing.TB, *modelregistry.Options) modelregistry.Registry { return modelregistry.Unimplemented{} },
 		&registrytest.Options{Unsupported: []string{
 			"Models", "Register", "Files", "Download", "Stages", "Rollback", "Aliases", "Resolve", "Semver", "Versions", "Search",
-			"History", "Past", "Lineage", "Sweep", "Races", "Contexts", "Mistakes",
+			"History", "Past", "Lineage", "Artifacts", "Sweep", "Races", "Contexts", "Mistakes", "Runs", "Logged models", "Webhooks",
+			"Outcomes", "Facts", "Gates", "Approvals", "Retention",
 		}})
 }

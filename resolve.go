@@ -21,6 +21,9 @@ func (r *registry) Resolve(ctx context.Context, uri string) (*Version, error) {
 
 // resolve finds the version that u names, in one query; a second one only makes a failure's message better.
 func (r *registry) resolve(ctx context.Context, u URI) (*Version, error) {
+	if u.RunID != "" {
+		return r.resolveRun(ctx, u)
+	}
 	if !u.Range.IsZero() {
 		return r.resolveRange(ctx, u)
 	}
@@ -34,14 +37,9 @@ func (r *registry) resolve(ctx context.Context, u URI) (*Version, error) {
 	return v, u.checkPin(v)
 }
 
-// query selects the version that u names as the first row; u has no range.
+// query selects the version that u names as the first row; u has no range and no run.
 func (u *URI) query() backend.Query {
 	q := backend.Query{Table: tableVersions, Desc: true, Limit: 1}
-	if u.RunID != "" {
-		q.Order = "created"
-		q.Where = []backend.Cond{{Field: "run", Value: backend.StringValue(u.RunID)}}
-		return q
-	}
 	second := backend.Cond{}
 	switch {
 	case u.Number != 0:
@@ -121,9 +119,6 @@ func (r *registry) resolveRange(ctx context.Context, u URI) (*Version, error) {
 
 // notResolved says what it is that is not there.
 func (r *registry) notResolved(ctx context.Context, u URI) error {
-	if u.RunID != "" {
-		return fmt.Errorf("version registered from run %q: %w", u.RunID, ErrNotFound)
-	}
 	if _, err := r.model(ctx, u.Model); err != nil {
 		return err
 	}

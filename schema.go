@@ -1,6 +1,10 @@
 package modelregistry
 
-import "github.com/modelregistry-go/modelregistry/backend"
+import (
+	"slices"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
 
 // The tables. A field is declared here if something searches by it; everything else is in the row's document.
 const (
@@ -21,7 +25,11 @@ const schemaFormat = 1
 
 // schema declares what the registry stores. Backends make tables, buckets or trees of it.
 func schema() backend.Schema {
-	return backend.Schema{Format: schemaFormat, Tables: []backend.Table{
+	return backend.Schema{Format: schemaFormat, Tables: slices.Concat(registryTables(), runTables(), outcomeTables(), policyTables(), factTables())}
+}
+
+func registryTables() []backend.Table {
+	return []backend.Table{
 		{
 			// A model's row also carries what a change to the model needs to know: the last number, who holds its
 			// stages and aliases, the newest semantic version and the end of its chain of events. One read under
@@ -130,5 +138,5 @@ func schema() backend.Schema {
 			Key:    []backend.Field{{Name: "digest"}},
 			Fields: []backend.Field{{Name: "expires", Kind: backend.Time}},
 		},
-	}}
+	}
 }

@@ -1,6 +1,7 @@
 package modelregistry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
-// A Query selects models or versions. The zero Query is all of them.
+// A Query selects models, versions, experiments, runs or logged models. The zero Query is all of them.
 //
 // # Filter
 //
@@ -24,20 +25,27 @@ import (
 // Conditions are joined by AND, OR, NOT and parentheses; NOT binds tightest and OR loosest. Keywords are in any case,
 // names in lower case. Text stands in ' or " (doubled, it stands for itself), numbers do not. A name behind tags.,
 // params. or metrics. is put in ` (or ' or ") if it has other characters than letters, digits, dots, dashes and
-// underscores.
+// underscores. attribute. in front of an attribute changes nothing.
 //
 //	models and versions: name, alias, description, user_id, creation_timestamp, last_updated_timestamp, tags.key
+//	models only:         model_id
 //	versions only:       version_number, stage, semver, run_id, source_path, digest, params.key, metrics.key
+//	experiments:         experiment_id, name, lifecycle_stage, artifact_location, creation_time, last_update_time, tags.key
+//	runs:                run_id, experiment_id, run_name, status, user_id, start_time, end_time, lifecycle_stage, artifact_uri,
+//	                     dataset.name, dataset.digest, dataset.context, tags.key, params.key, metrics.key
+//
+// lifecycle_stage is 'active' or 'deleted': without a condition on it both are found. A run's inputs are its datasets, and
+// a condition on them asks as one on aliases does.
 //
 // Text is compared by =, !=, LIKE, ILIKE (which takes letters that differ by case for equal), IN and NOT IN, numbers,
 // times and semantic versions by =, !=, <, <=, >, >=, IN and NOT IN. In a pattern % is any characters, _ is one, and
 // \ takes the meaning from the character behind it. A param is compared as a number if it is compared with one. A time
 // is a number of milliseconds since 1970, a quoted RFC 3339 time, or a quoted date, which is the whole day in UTC.
 //
-// Any condition on a tag, param, metric or semantic version that a row does not have is unknown, as is its negation:
-// tags.k != 'v' selects what has the tag k, with another value. IS NULL selects what lacks it. Attributes of text are
-// never missing but may be empty, which is what IS NULL says of them. An alias condition asks for one alias that meets
-// it; alias != 'x' and the like ask that none is x.
+// Any condition on a tag, param, metric, semantic version or end that a row does not have is unknown, as is its negation:
+// tags.k != 'v' selects what has the tag k, with another value. IS NULL selects what lacks it. A metric that is NaN is as
+// good as missing. Attributes of text are never missing but may be empty, which is what IS NULL says of them. An alias
+// condition asks for one alias that meets it; alias != 'x' and the like ask that none is x.
 //
 // # Order
 //
@@ -47,16 +55,22 @@ import (
 // what is left undecided by OrderBy is decided so. Text is in order of bytes. Versions without the metric come last;
 // the filter of an order by metrics must select at most 10,000 versions, as one model's versions mostly are.
 //
+// Experiments and runs are ordered by any attribute but datasets, and by tags.key, params.key and metrics.key. Experiments
+// come from the newest to the oldest, runs from the last started to the first, and then by ID. What is missing comes last
+// in either direction, a run that goes on in an order by end_time too, and NaN right before it. Long text is ordered by its
+// first 512 bytes. In an order by metrics, params, tags, end_time, artifact_uri or artifact_location a filter must select at
+// most 10,000, as is mostly so within one experiment.
+//
 // # Pages
 //
-// A page holds at most PageSize models or versions. Its Next is the PageToken of the next page, with the same Filter and
+// A page holds at most PageSize of them. Its Next is the PageToken of the next page, with the same Filter and
 // OrderBy, and "" on the last. A page can be short, even empty, and still have a Next: when much was looked through and
 // little selected. What is added or removed between two pages makes no other row appear twice or not at all; a row that
 // is moved by a change of what it is ordered by can.
 type Query struct {
 	Filter    string
 	OrderBy   []string
-	PageSize  int // 0 is 100; at most 10,000
+	PageSize  int // 0 is 100; at most 10,000, of a metric's history 25,000
 	PageToken string
 }
 
@@ -108,12 +122,12 @@ func searchVersions(ctx context.Context, b backend.Backend, q Query) (VersionPag
 
 // runSearch hands the rows of one page to take, in order, and returns the token of the next page.
 func runSearch(ctx context.Context, b backend.Backend, subject *searchSubject, q Query, decode func(backend.Row) (found, error), take func(found)) (next string, err error) {
-	size := q.PageSize
+	size, most := q.PageSize, cmp.Or(subject.page, maxPageSize)
 	switch {
 	case size == 0:
 		size = defaultPageSize
-	case size < 0 || size > maxPageSize:
-		return "", fmt.Errorf("page size %d: %w: it is from 1 to %d, or 0 for %d", size, ErrInvalid, maxPageSize, defaultPageSize)
+	case size < 0 || size > most:
+		return "", fmt.Errorf("page size %d: %w: it is from 1 to %d, or 0 for %d", size, ErrInvalid, most, defaultPageSize)
 	}
 	filter, err := parseFilter(subject, q.Filter)
 	if err != nil {
@@ -133,7 +147,7 @@ func runSearch(ctx context.Context, b backend.Backend, subject *searchSubject, q
 		return "", nil
 	}
 	w := &walker{ctx: ctx, backend: b, subject: subject, rest: plan.rest, order: order, decode: decode, take: take, left: size}
-	if slices.ContainsFunc(order, func(k orderKey) bool { return k.attr == nil }) {
+	if slices.ContainsFunc(order, func(k orderKey) bool { return !k.streams() }) {
 		at, err := w.sorted(plan.where, after)
 		if err != nil || at == nil {
 			return "", err

@@ -2,27 +2,32 @@ package modelregistry
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
 // An orderKey is one key of an order.
 type orderKey struct {
-	attr   *attribute // a One field or a key part of the table, or nil:
-	metric string     // the metric of that name
+	entity entity
+	attr   *attribute // of entAttribute
+	key    string     // of the others
 	desc   bool
 }
 
 func (k orderKey) name() string {
-	if k.attr == nil {
-		return "metrics." + quoteText(k.metric, "`")
-	}
-	return k.attr.name()
+	return (&condition{entity: k.entity, attr: k.attr, key: k.key}).field()
 }
 
-// field is the field of the table; "" for a metric.
+// same says whether both order by one thing.
+func (k orderKey) same(as orderKey) bool {
+	return k.entity == as.entity && k.attr == as.attr && k.key == as.key
+}
+
+// field is the One field or key part of the table; "" if there is none.
 func (k orderKey) field() string {
 	if k.attr == nil {
 		return ""
@@ -30,10 +35,15 @@ func (k orderKey) field() string {
 	return k.attr.field
 }
 
+// streams says whether a backend can order by k. Only sorting puts last what is missing in either direction.
+func (k orderKey) streams() bool { return k.field() != "" && !k.attr.optional() }
+
 func (k orderKey) kind() backend.Kind {
 	switch {
-	case k.attr == nil:
+	case k.entity == entMetric:
 		return backend.Float
+	case k.entity != entAttribute:
+		return backend.String
 	case k.attr.kind == kindInt:
 		return backend.Int
 	case k.attr.kind == kindTime:
@@ -42,25 +52,64 @@ func (k orderKey) kind() backend.Kind {
 	return backend.String
 }
 
-// A place is the value of one key. Only metrics can be missing.
+// A place is the value of one key.
 type place struct {
-	value   backend.Value
-	missing bool
+	value backend.Value
+	rank  placeRank
 }
+
+// A placeRank comes before the value, whichever the direction: one looks for the best, and neither what is missing nor
+// what is not a number ever is.
+type placeRank uint8
+
+const (
+	placeValue placeRank = iota
+	placeNaN
+	placeMissing
+)
+
+// maxPlace is up to how many bytes text that is longer than a key part decides an order: a page token holds it.
+const maxPlace = 512
 
 func (k orderKey) place(x found) place {
-	if k.attr != nil {
+	var text string
+	switch {
+	case k.entity == entMetric:
+		f, ok := x.metric(k.key)
+		switch {
+		case !ok:
+			return place{rank: placeMissing}
+		case math.IsNaN(f):
+			return place{rank: placeNaN, value: backend.FloatValue(0)}
+		}
+		return place{value: backend.FloatValue(f)}
+	case k.entity != entAttribute:
+		var ok bool
+		if text, ok = x.entry(k.entity, k.key); !ok {
+			return place{rank: placeMissing}
+		}
+	case k.attr.field == "":
+		text = x.text(k.attr.id)
+	case k.attr.optional() && x.int(k.attr.id) == noTime:
+		return place{rank: placeMissing}
+	default:
 		return place{value: x.column(k.attr.field)}
 	}
-	f, ok := x.metric(k.metric)
-	return place{backend.FloatValue(f), !ok}
+	if len(text) > maxPlace {
+		end := maxPlace
+		for !utf8.RuneStart(text[end]) {
+			end--
+		}
+		text = text[:end]
+	}
+	return place{value: backend.StringValue(text)}
 }
 
-// compare orders a before b, or not. What is missing comes last, whichever the direction: one looks for the best.
+// compare orders a before b, or not.
 func (k orderKey) compare(a, b place) int {
 	switch {
-	case a.missing || b.missing:
-		return boolInt(a.missing) - boolInt(b.missing)
+	case a.rank != b.rank:
+		return int(a.rank) - int(b.rank)
 	case k.desc:
 		return b.value.Compare(a.value)
 	}
@@ -108,13 +157,17 @@ func parseOrder(subject *searchSubject, orderBy []string) ([]orderKey, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(keys, func(k orderKey) bool { return k.attr == key.attr && k.metric == key.metric }) {
+		if slices.ContainsFunc(keys, key.same) {
 			return nil, fmt.Errorf("order_by: %w: %s is there twice", ErrInvalid, key.name())
 		}
 		keys = append(keys, key)
 	}
-	for _, key := range subject.keyOrder(true) {
-		if !slices.ContainsFunc(keys, func(k orderKey) bool { return k.attr == key.attr }) {
+	for _, text := range subject.order {
+		key, err := parseOrderKey(subject, text)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(keys, key.same) {
 			keys = append(keys, key)
 		}
 	}
@@ -131,18 +184,21 @@ func parseOrder(subject *searchSubject, orderBy []string) ([]orderKey, error) {
 	return keys, nil
 }
 
-// keyOrder is the order by the parts of the key, the highest version number first if newest is set.
-func (s *searchSubject) keyOrder(newest bool) []orderKey {
-	var keys []orderKey
-	for _, part := range s.key {
-		i := slices.IndexFunc(s.attributes, func(a attribute) bool { return a.field == part })
-		attr := &s.attributes[i]
-		keys = append(keys, orderKey{attr: attr, desc: newest && attr.id == attrNumber})
+// scanOrder is an order that backends have, in which to read all that is to be sorted.
+func (s *searchSubject) scanOrder() []orderKey {
+	fields := s.key
+	if s.scan != "" {
+		fields = append([]string{s.scan}, fields...)
+	}
+	keys := make([]orderKey, len(fields))
+	for n, field := range fields {
+		i := slices.IndexFunc(s.attributes, func(a attribute) bool { return a.field == field })
+		keys[n] = orderKey{attr: &s.attributes[i]}
 	}
 	return keys
 }
 
-// parseOrderKey reads: attribute [ASC|DESC], or metrics.key [ASC|DESC].
+// parseOrderKey reads: attribute [ASC|DESC], or metrics.key [ASC|DESC] and the like.
 func parseOrderKey(subject *searchSubject, text string) (orderKey, error) {
 	fail := func(reason string) (orderKey, error) {
 		return orderKey{}, fmt.Errorf("order_by %.80q: %w: %s", text, ErrInvalid, reason)
@@ -152,27 +208,27 @@ func parseOrderKey(subject *searchSubject, text string) (orderKey, error) {
 	}
 	lex := lexer{src: text}
 	t := lex.next()
-	if t.kind != tokenWord {
+	if t.kind != tokenWord && (t.kind != tokenTicked || !subject.wide) {
 		return fail("write one of " + subject.orderNames() + ", and ASC or DESC behind it")
 	}
-	var key orderKey
 	prefix, name, dotted := strings.Cut(t.text, ".")
-	isMetric := prefix == "metric" || prefix == "metrics"
-	switch {
-	case dotted && isMetric && slices.Contains(subject.entities, prefix):
-		if name == "" {
+	key := orderKey{attr: subject.attribute(t.text)}
+	if dotted && t.kind == tokenWord && slices.Contains(subject.entities, prefix) {
+		if name == "" && (entityWords[prefix] == entMetric || subject.wide) {
 			quoted := lex.next()
 			if quoted.kind != tokenString && quoted.kind != tokenTicked || quoted.at != len(t.raw)+t.at || quoted.text == "" {
-				return fail("behind " + t.text + " stands the name of a metric")
+				return fail("behind " + t.text + " stands the name of a " + strings.TrimSuffix(prefix, "s"))
 			}
 			name = quoted.text
 		}
-		key.metric = name
-	default:
-		key.attr = subject.attribute(strings.TrimPrefix(t.text, "attribute."))
-		if key.attr == nil || key.attr.field == "" || key.attr.kind == kindSet {
-			return fail(subject.what + " are ordered by " + subject.orderNames())
-		}
+		key.entity, key.attr = subject.field(prefix, name)
+		key.key = name
+	}
+	if key.entity == entAttribute {
+		key.key = ""
+	}
+	if !subject.ordersBy(key) {
+		return fail(subject.what + " are ordered by " + subject.orderNames())
 	}
 	direction := lex.next()
 	key.desc = strings.EqualFold(direction.text, "DESC")
@@ -185,16 +241,29 @@ func parseOrderKey(subject *searchSubject, text string) (orderKey, error) {
 	return key, nil
 }
 
-// orderNames lists what can be ordered by, for messages: not the document's own fields, nor what has many values.
+// ordersBy says whether k can be ordered by: not what has many values, and mostly not what only the document has.
+func (s *searchSubject) ordersBy(k orderKey) bool {
+	switch k.entity {
+	case entAttribute:
+		return k.attr != nil && k.attr.kind != kindSet && (k.attr.field != "" || s.wide)
+	case entMetric:
+		return true
+	}
+	return s.wide
+}
+
+// orderNames lists what can be ordered by, for messages.
 func (s *searchSubject) orderNames() string {
 	var names []string
 	for i := range s.attributes {
-		if a := &s.attributes[i]; a.field != "" && a.kind != kindSet {
+		if a := &s.attributes[i]; s.ordersBy(orderKey{attr: a}) {
 			names = append(names, a.name())
 		}
 	}
-	if slices.Contains(s.entities, "metrics") {
-		names = append(names, "metrics.key")
+	for _, plural := range []string{"metrics", "params", "tags"} {
+		if slices.Contains(s.entities, plural) && s.ordersBy(orderKey{entity: entityWords[plural]}) {
+			names = append(names, plural+".key")
+		}
 	}
 	return strings.Join(names, ", ")
 }

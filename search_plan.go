@@ -164,7 +164,16 @@ func (c *condition) lookupSpans(cond backend.Cond) (where []backend.Cond, exact 
 	if c.attr.kind == kindTime {
 		value = backend.MicrosValue
 	}
-	if c.op == opNull || c.not {
+	some := cond // a value at all
+	some.Op, some.Value = backend.Gt, value(noTime)
+	switch {
+	case c.op == opNull && !c.attr.optional():
+		return nil, false
+	case c.op == opNull && c.not:
+		return []backend.Cond{some}, true
+	case c.op == opNull:
+		return []backend.Cond{equal(cond, []backend.Value{value(noTime)})}, true
+	case c.not:
 		return nil, false
 	}
 	first := c.spans[0]
@@ -189,6 +198,9 @@ func (c *condition) lookupSpans(cond backend.Cond) (where []backend.Cond, exact 
 		cond.Value = value(first.hi)
 	}
 	cond.Op = c.op.ordered()
+	if c.attr.optional() && (c.op == opLt || c.op == opLe) {
+		return []backend.Cond{some, cond}, true
+	}
 	return []backend.Cond{cond}, true
 }
 

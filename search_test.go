@@ -567,7 +567,7 @@ func TestSearchModels(t *testing.T) {
 	var rows []backend.Row
 	for i, name := range []string{"b", "a", "B", "c", "é", "aa"} {
 		m := modelRow{Model: Model{
-			Name: name, ID: name, Created: epoch.Add(time.Duration(i/2) * time.Second), Updated: epoch.Add(time.Duration(i/3) * time.Second),
+			Name: name, ID: "id of " + name, Created: epoch.Add(time.Duration(i/2) * time.Second), Updated: epoch.Add(time.Duration(i/3) * time.Second),
 			Tags: MapOf(map[string]string{"i": fmt.Sprint(i % 2)}), CreatedBy: "ann",
 		}}
 		if i == 3 {
@@ -593,6 +593,7 @@ func TestSearchModels(t *testing.T) {
 		{"tags.i = '1'", nil, "a aa c"},
 		{"tags.i != '1' AND user_id = 'ann'", nil, "B b é"},
 		{"alias = 'champion'", nil, "c"},
+		{"model_id = 'id of aa' OR model_id LIKE '%B'", []string{"model_id DESC"}, "aa B"},
 		{"description ILIKE '%fraud%'", nil, "c"},
 		{"NOT alias IS NULL", nil, "c"},
 		{"alias != 'champion' AND NOT created < '2024-05-31T12:00:02Z' OR last_updated_timestamp < 0", nil, "aa é"},

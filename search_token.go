@@ -18,10 +18,10 @@ import (
 // one is an error and not a page from the middle of nowhere.
 type pageToken struct {
 	Search string    `json:"s"`
-	After  []*string `json:"a"` // numbers in decimal, for JSON's cannot hold all; nil is a missing metric
+	After  []*string `json:"a"` // numbers in decimal, for JSON's cannot hold all; nil is what is missing
 }
 
-const maxTokenLen = 16 << 10
+const maxTokenLen = 128 << 10
 
 // tokenKey is the hash of what a token belongs to.
 func tokenKey(subject *searchSubject, f *filter, order []orderKey) string {
@@ -36,7 +36,7 @@ func tokenKey(subject *searchSubject, f *filter, order []orderKey) string {
 func encodeToken(key string, at []place) string {
 	t := pageToken{Search: key, After: make([]*string, len(at))}
 	for i, p := range at {
-		if p.missing {
+		if p.rank == placeMissing {
 			continue
 		}
 		var text string
@@ -45,6 +45,9 @@ func encodeToken(key string, at []place) string {
 			text = p.value.Str()
 		case backend.Float:
 			text = strconv.FormatFloat(p.value.Float(), 'g', -1, 64)
+			if p.rank == placeNaN {
+				text = "NaN"
+			}
 		default:
 			text = strconv.FormatInt(p.value.Int(), 10)
 		}
@@ -78,10 +81,10 @@ func decodeToken(text, key string, order []orderKey) ([]place, error) {
 
 func decodePlace(k orderKey, s *string) (place, error) {
 	if s == nil {
-		if k.attr != nil {
+		if k.attr != nil && !k.attr.optional() {
 			return place{}, errors.New("a value is missing")
 		}
-		return place{missing: true}, nil
+		return place{rank: placeMissing}, nil
 	}
 	switch k.kind() {
 	case backend.String:
@@ -92,7 +95,7 @@ func decodePlace(k orderKey, s *string) (place, error) {
 	case backend.Float:
 		f, err := strconv.ParseFloat(*s, 64)
 		if math.IsNaN(f) {
-			err = errors.New("not a position")
+			return place{rank: placeNaN, value: backend.FloatValue(0)}, err
 		}
 		return place{value: backend.FloatValue(f)}, err
 	case backend.Time:

@@ -279,7 +279,7 @@ func (w *walker) look(x found) error {
 func (w *walker) sorted(where []backend.Cond, after []place) ([]place, error) {
 	var all []found
 	scan := *w
-	scan.order = w.subject.keyOrder(false)
+	scan.order = w.subject.scanOrder()
 	scan.left = maxPageSize
 	scan.take = func(x found) {
 		if after == nil || isBehind(w.order, x, after) {
@@ -290,8 +290,13 @@ func (w *walker) sorted(where []backend.Cond, after []place) ([]place, error) {
 		return nil, fmt.Errorf("search %s: %w", w.subject.what, err)
 	}
 	if scan.more {
-		return nil, fmt.Errorf("order_by %s: %w: more %s to sort than %d; narrow the filter, to one model for example",
-			w.order[0].name(), ErrInvalid, w.subject.what, maxPageSize)
+		sorts := slices.IndexFunc(w.order, func(k orderKey) bool { return !k.streams() })
+		if scan.left > 0 {
+			return nil, fmt.Errorf("order_by %s: %w: more than %d %s to look through for what the filter selects; narrow the filter, to %s for example",
+				w.order[sorts].name(), ErrInvalid, scan.read, w.subject.what, w.subject.one)
+		}
+		return nil, fmt.Errorf("order_by %s: %w: more %s to sort than %d; narrow the filter, to %s for example",
+			w.order[sorts].name(), ErrInvalid, w.subject.what, maxPageSize, w.subject.one)
 	}
 	slices.SortFunc(all, func(a, b found) int { return compareFound(w.order, a, b) })
 	page := all[:min(w.left, len(all))]

@@ -230,6 +230,11 @@ const (
 	BumpPatch Bump = "patch" // 1.2.3 to 1.2.4
 )
 
+// BumpAuto, for VersionSpec, derives the bump from how the signature differs from that of the highest release that has
+// one: major if it breaks callers, minor if it is another, patch if it is the same or one of the two is not there. See
+// Signature.Diff. Below 1.0.0, minor if it breaks callers and patch else.
+const BumpAuto Bump = "auto"
+
 // ParseBump reads a bump in any case. ErrInvalid: it is none of the three.
 func ParseBump(s string) (Bump, error) {
 	for _, b := range [...]Bump{BumpMajor, BumpMinor, BumpPatch} {

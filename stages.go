@@ -22,7 +22,7 @@ func (r *registry) Promote(ctx context.Context, model string, number int, to Sta
 	if err != nil {
 		return nil, wrap("Promote", versionRef(model, number), err)
 	}
-	p, err := r.transition(ctx, model, number, to, &TransitionOptions{IfCurrent: opts.IfCurrent, Reason: opts.Reason})
+	p, err := r.transition(ctx, model, number, to, &TransitionOptions{IfCurrent: opts.IfCurrent, Waive: opts.Waive, Reason: opts.Reason})
 	return p, wrap("Promote", versionRef(model, number), err)
 }
 
@@ -31,8 +31,8 @@ func (r *registry) Transition(ctx context.Context, model string, number int, to 
 		opts = &TransitionOptions{}
 	}
 	to, err := to.normal()
-	if err == nil && opts.IfCurrent != nil && !to.active() {
-		err = fmt.Errorf("IfCurrent: %w: nobody holds %s; it is about Staging or Production", ErrInvalid, to)
+	if err == nil {
+		err = opts.check(to)
 	}
 	if err != nil {
 		return nil, wrap("Transition", versionRef(model, number), err)
@@ -41,12 +41,33 @@ func (r *registry) Transition(ctx context.Context, model string, number int, to 
 	return p, wrap("Transition", versionRef(model, number), err)
 }
 
+func (opts *TransitionOptions) check(to Stage) error {
+	if opts.IfCurrent != nil && !to.active() {
+		return fmt.Errorf("IfCurrent: %w: nobody holds %s; it is about Staging or Production", ErrInvalid, to)
+	}
+	return nil
+}
+
 func (r *registry) transition(ctx context.Context, model string, number int, to Stage, opts *TransitionOptions) (p *Promotion, err error) {
 	if err := checkNumber(number); err != nil {
 		return nil, err
 	}
+	g, err := r.gating(ctx, model, to, opts.Waive)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.prepare(r, model, number); err != nil {
+		return nil, err
+	}
 	err = r.changeModel(ctx, model, opts.Reason, false, nil, func(c *change) error {
-		p, err = c.transition(number, to, opts)
+		v, verdicts, err := c.judge(g, number, to, opts)
+		if err != nil {
+			return err
+		}
+		if err := refused(v, to, verdicts); err != nil {
+			return err
+		}
+		p, err = c.transition(v, to, opts.Keep, verdicts)
 		return err
 	})
 	if err != nil {
@@ -55,30 +76,44 @@ func (r *registry) transition(ctx context.Context, model string, number int, to 
 	return p, nil
 }
 
-func (c *change) transition(number int, to Stage, opts *TransitionOptions) (*Promotion, error) {
+// judge loads what a transition is about, checks that it can be, and asks the gates if it would change anything.
+func (c *change) judge(g *gating, number int, to Stage, opts *TransitionOptions) (*Version, []Verdict, error) {
 	holders := c.model.Holders[to]
 	needed := []int{number}
-	if !opts.Keep {
+	if !opts.Keep || len(g.rules) > 0 {
 		needed = append(needed, holders...)
 	}
 	if err := c.load(needed...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v, err := c.version(number)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := c.checkHolder(to, opts.IfCurrent); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	if v.Stage == to && (opts.Keep || len(holders) == 1) {
+		return v, nil, nil
+	}
+	verdicts, err := c.checkGates(g, v, to)
+	return v, verdicts, err
+}
+
+// transition moves v to a stage. It and those who hold the stage are loaded, as judge does.
+func (c *change) transition(v *Version, to Stage, keep bool, verdicts []Verdict) (*Promotion, error) {
 	if !to.active() {
 		return c.retire(v, to)
 	}
-	target := []int{number}
-	if opts.Keep {
-		target = append(target, holders...)
+	target := []int{v.Number}
+	if keep {
+		target = append(target, c.model.Holders[to]...)
 	}
-	return c.hand(to, target, v, StageChanged, 0)
+	p, err := c.hand(to, target, v, StageChanged, 0)
+	if err == nil && len(verdicts) > 0 {
+		c.events[len(c.events)-1].Verdicts = verdicts
+	}
+	return p, err
 }
 
 // checkHolder is the compare of a compare-and-swap.

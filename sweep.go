@@ -20,7 +20,7 @@ type SweepOptions struct {
 
 // SweepReport is what Sweep removed, or would remove.
 type SweepReport struct {
-	Removed   []BlobInfo // no version names them
+	Removed   []BlobInfo // no version or artifact names them
 	Bytes     int64      // of the removed
 	Kept      int        // blobs that stay
 	Manifests int        // lists of files that no version has any more
@@ -30,6 +30,9 @@ type SweepReport struct {
 // the candidates are condemned first, in a row each; registrations that begin later see that and wait. Those that are
 // running, and may have looked before, hold a lease; Sweep waits for them to end, looks once more what is named, and only
 // then removes. A condemnation expires, so that a Sweep that died holds nobody up; Sweep itself stops well before that.
+//
+// A version that is made of artifacts takes over their blobs without a lease, and the artifacts may go then. So what is
+// named is looked up among artifacts first, and then among versions.
 const (
 	condemnTime   = 10 * time.Minute
 	condemnMargin = time.Minute
@@ -61,7 +64,8 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 	if report.Manifests, err = r.sweepManifests(ctx, opts.DryRun); err != nil {
 		return nil, err
 	}
-	named, err := r.namedBlobs(ctx, time.Time{}, opts.DryRun)
+	looked := r.now()
+	named, err := r.namedBlobs(ctx, opts.DryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 		return report, nil
 	}
 	for batch := range slices.Chunk(candidates, sweepPage) {
-		if err := r.removeBlobs(ctx, blobs, batch, report); err != nil {
+		if err := r.removeBlobs(ctx, blobs, batch, looked, report); err != nil {
 			return report, err
 		}
 	}
@@ -141,11 +145,12 @@ func unusedManifests(find func(backend.Query) ([]backend.Row, error), digests []
 	return slices.DeleteFunc(slices.Clone(digests), func(d backend.Value) bool { return used[d.Str()] }), nil
 }
 
-// removeManifests removes lists of files that are still unused under their locks, which registrations take too.
+// removeManifests removes lists of files that are still unused under their locks, which registrations take too. Those
+// from artifacts do not know theirs yet, and keep to the locks of leases instead.
 func (r *registry) removeManifests(ctx context.Context, digests []backend.Value) error {
-	locks := make([]string, len(digests))
-	for i, d := range digests {
-		locks[i] = manifestLock(d.Str())
+	locks := allUploadLocks()
+	for _, d := range digests {
+		locks = append(locks, manifestLock(d.Str()))
 	}
 	err := r.backend.Update(ctx, locks, func(tx backend.Tx) error {
 		unused, err := unusedManifests(tx.Find, digests)
@@ -164,10 +169,50 @@ func (r *registry) removeManifests(ctx context.Context, digests []backend.Value)
 	return nil
 }
 
-// namedBlobs are the blobs that lists of files written since then name. For a dry run, lists that no version has do
-// not count.
-func (r *registry) namedBlobs(ctx context.Context, since time.Time, dry bool) (map[string]bool, error) {
+// namedBlobs are the blobs that artifacts and lists of files name. For a dry run, lists that no version has do not count.
+func (r *registry) namedBlobs(ctx context.Context, dry bool) (map[string]bool, error) {
 	named := map[string]bool{}
+	err := eachBelow(r.find(ctx), "", func(rows []backend.Row) error { return nameArtifacts(named, rows) })
+	if err != nil {
+		return nil, err
+	}
+	return named, r.nameListed(ctx, named, time.Time{}, dry)
+}
+
+// namedSince are those of the batch that artifacts name, and all that lists of files written since then name.
+func (r *registry) namedSince(ctx context.Context, batch []BlobInfo, since time.Time) (map[string]bool, error) {
+	named := map[string]bool{}
+	q := backend.Query{Table: tableArtifacts, Limit: artifactPage, Where: []backend.Cond{{Field: "digest", Op: backend.In, Values: digestsOf(batch)}}}
+	for {
+		rows, err := r.backend.Find(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("read artifacts: %w", err)
+		}
+		if err := nameArtifacts(named, rows); err != nil {
+			return nil, err
+		}
+		if len(rows) < artifactPage {
+			return named, r.nameListed(ctx, named, since, false)
+		}
+		q.After = rows[len(rows)-1].Key
+	}
+}
+
+func nameArtifacts(named map[string]bool, rows []backend.Row) error {
+	for _, row := range rows {
+		a, err := decodeArtifact(row)
+		if err != nil {
+			return err
+		}
+		if !a.dir {
+			named[a.Digest] = true
+		}
+	}
+	return nil
+}
+
+// nameListed adds the blobs that lists of files written since then name.
+func (r *registry) nameListed(ctx context.Context, named map[string]bool, since time.Time, dry bool) error {
 	q := backend.Query{Table: tableManifests, Limit: sweepPage}
 	if !since.IsZero() {
 		q.Where = []backend.Cond{{Field: "created", Op: backend.Ge, Value: backend.TimeValue(since)}}
@@ -175,7 +220,7 @@ func (r *registry) namedBlobs(ctx context.Context, since time.Time, dry bool) (m
 	for {
 		rows, err := r.backend.Find(ctx, q)
 		if err != nil {
-			return nil, fmt.Errorf("read lists of files: %w", err)
+			return fmt.Errorf("read lists of files: %w", err)
 		}
 		var unused []backend.Value
 		if dry {
@@ -184,27 +229,28 @@ func (r *registry) namedBlobs(ctx context.Context, since time.Time, dry bool) (m
 				digests[i] = row.Key[0]
 			}
 			if unused, err = unusedManifests(r.find(ctx), digests); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		for _, row := range rows {
 			files, err := decodeManifest(row)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			for _, f := range files {
 				named[f.Digest] = named[f.Digest] || !slices.Contains(unused, row.Key[0])
 			}
 		}
 		if len(rows) < sweepPage {
-			return named, nil
+			return nil
 		}
 		q.After = rows[len(rows)-1].Key
 	}
 }
 
-// removeBlobs condemns a batch, waits for the registrations that may have counted on it, and removes what is still unnamed.
-func (r *registry) removeBlobs(ctx context.Context, blobs SweepBlobs, batch []BlobInfo, report *SweepReport) error {
+// removeBlobs condemns a batch, waits for the registrations that may have counted on it, and removes what is still
+// unnamed. looked is when the blobs were found to be so.
+func (r *registry) removeBlobs(ctx context.Context, blobs SweepBlobs, batch []BlobInfo, looked time.Time, report *SweepReport) error {
 	start := r.now()
 	sweep, all := newID(), len(batch)
 	batch, running, err := r.condemn(ctx, sweep, batch, start.Add(condemnTime))
@@ -219,7 +265,7 @@ func (r *registry) removeBlobs(ctx context.Context, blobs SweepBlobs, batch []Bl
 	if err := r.awaitUploads(patience, running); err != nil {
 		return err
 	}
-	named, err := r.namedBlobs(ctx, start.Add(-clockMargin), false)
+	named, err := r.namedSince(ctx, batch, looked.Add(-clockMargin))
 	if err != nil {
 		return err
 	}

@@ -166,7 +166,7 @@ func TestLeaseTakenAway(t *testing.T) {
 	}
 	_, err = r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: oneFile("content")})
 	require.ErrorIs(t, err, modelregistry.ErrConflict)
-	require.ErrorContains(t, err, "register again")
+	require.ErrorContains(t, err, "try again")
 	_, err = r.Model(ctx, "fraud")
 	require.ErrorIs(t, err, modelregistry.ErrNotFound)
 	blobs.stored = func() {}

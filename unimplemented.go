@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"time"
@@ -91,6 +92,9 @@ func (Unimplemented) Transition(context.Context, string, int, Stage, *Transition
 func (Unimplemented) Rollback(context.Context, string, Stage, *RollbackOptions) (*Promotion, error) {
 	return nil, unsupported("Rollback")
 }
+func (Unimplemented) Plan(context.Context, string, int, Stage, *TransitionOptions) (*Plan, error) {
+	return nil, unsupported("Plan")
+}
 func (Unimplemented) SetAlias(context.Context, string, string, int, *AliasOptions) (int, error) {
 	return 0, unsupported("SetAlias")
 }
@@ -113,5 +117,136 @@ func (Unimplemented) Verify(context.Context, string) (*VerifyReport, error) {
 func (u Unimplemented) At(time.Time) Resolver { return u }
 func (Unimplemented) Sweep(context.Context, *SweepOptions) (*SweepReport, error) {
 	return nil, unsupported("Sweep")
+}
+func (Unimplemented) CreateExperiment(context.Context, string, ExperimentSpec) (*Experiment, error) {
+	return nil, unsupported("CreateExperiment")
+}
+func (Unimplemented) Experiment(context.Context, string) (*Experiment, error) {
+	return nil, unsupported("Experiment")
+}
+func (Unimplemented) ExperimentByName(context.Context, string) (*Experiment, error) {
+	return nil, unsupported("ExperimentByName")
+}
+func (Unimplemented) UpdateExperiment(context.Context, string, ExperimentPatch) (*Experiment, error) {
+	return nil, unsupported("UpdateExperiment")
+}
+func (Unimplemented) SearchExperiments(context.Context, Query) (ExperimentPage, error) {
+	return ExperimentPage{}, unsupported("SearchExperiments")
+}
+func (Unimplemented) StartRun(context.Context, RunSpec) (*Run, error) {
+	return nil, unsupported("StartRun")
+}
+func (Unimplemented) Run(context.Context, string) (*Run, error) {
+	return nil, unsupported("Run")
+}
+func (Unimplemented) UpdateRun(context.Context, string, RunPatch) (*Run, error) {
+	return nil, unsupported("UpdateRun")
+}
+func (Unimplemented) LogRun(context.Context, string, RunEntries) error { return unsupported("LogRun") }
+func (Unimplemented) MetricHistory(context.Context, string, string, Query) (MetricPage, error) {
+	return MetricPage{}, unsupported("MetricHistory")
+}
+func (Unimplemented) SearchRuns(context.Context, Query) (RunPage, error) {
+	return RunPage{}, unsupported("SearchRuns")
+}
+func (Unimplemented) Runs(context.Context, Query) iter.Seq2[*Run, error] {
+	return unsupportedSeq[*Run]("Runs")
+}
+func (Unimplemented) CreateLoggedModel(context.Context, LoggedModelSpec) (*LoggedModel, error) {
+	return nil, unsupported("CreateLoggedModel")
+}
+func (Unimplemented) LoggedModel(context.Context, string) (*LoggedModel, error) {
+	return nil, unsupported("LoggedModel")
+}
+func (Unimplemented) UpdateLoggedModel(context.Context, string, LoggedModelPatch) (*LoggedModel, error) {
+	return nil, unsupported("UpdateLoggedModel")
+}
+func (Unimplemented) SearchLoggedModels(context.Context, Query) (LoggedModelPage, error) {
+	return LoggedModelPage{}, unsupported("SearchLoggedModels")
+}
+func (Unimplemented) PutArtifact(context.Context, string, io.Reader) (File, error) {
+	return File{}, unsupported("PutArtifact")
+}
+func (Unimplemented) LogArtifacts(context.Context, string, fs.FS, *LogArtifactsOptions) error {
+	return unsupported("LogArtifacts")
+}
+func (Unimplemented) OpenArtifact(context.Context, string) (fs.File, error) {
+	return nil, unsupported("OpenArtifact")
+}
+func (Unimplemented) Artifacts(context.Context, string) fs.FS { return unsupportedFS{} }
+func (Unimplemented) ListArtifacts(context.Context, string, Query) (ArtifactPage, error) {
+	return ArtifactPage{}, unsupported("ListArtifacts")
+}
+func (Unimplemented) DeleteArtifacts(context.Context, string) error {
+	return unsupported("DeleteArtifacts")
+}
+func (Unimplemented) CreateWebhook(context.Context, WebhookSpec) (*Webhook, error) {
+	return nil, unsupported("CreateWebhook")
+}
+func (Unimplemented) Webhook(context.Context, string) (*Webhook, error) {
+	return nil, unsupported("Webhook")
+}
+func (Unimplemented) Webhooks(context.Context, Query) (WebhookPage, error) {
+	return WebhookPage{}, unsupported("Webhooks")
+}
+func (Unimplemented) UpdateWebhook(context.Context, string, WebhookPatch) (*Webhook, error) {
+	return nil, unsupported("UpdateWebhook")
+}
+func (Unimplemented) DeleteWebhook(context.Context, string) error {
+	return unsupported("DeleteWebhook")
+}
+func (Unimplemented) LeaseWebhook(context.Context, string, string, time.Time) (*Webhook, error) {
+	return nil, unsupported("LeaseWebhook")
+}
+func (Unimplemented) AdvanceWebhook(context.Context, string, string, WebhookProgress) error {
+	return unsupported("AdvanceWebhook")
+}
+func (Unimplemented) RecordOutcomes(context.Context, string, string, []Tally) error {
+	return unsupported("RecordOutcomes")
+}
+func (Unimplemented) Outcomes(context.Context, string) ([]Tally, error) {
+	return nil, unsupported("Outcomes")
+}
+func (Unimplemented) RequestTransition(context.Context, string, int, Stage, RequestSpec) (*Request, error) {
+	return nil, unsupported("RequestTransition")
+}
+func (Unimplemented) Approve(context.Context, string, string) (*Request, error) {
+	return nil, unsupported("Approve")
+}
+func (Unimplemented) Reject(context.Context, string, string) (*Request, error) {
+	return nil, unsupported("Reject")
+}
+func (Unimplemented) Comment(context.Context, string, string) (*Request, error) {
+	return nil, unsupported("Comment")
+}
+func (Unimplemented) Withdraw(context.Context, string, string) (*Request, error) {
+	return nil, unsupported("Withdraw")
+}
+func (Unimplemented) Request(context.Context, string) (*Request, error) {
+	return nil, unsupported("Request")
+}
+func (Unimplemented) Requests(context.Context, RequestQuery) iter.Seq2[*Request, error] {
+	return unsupportedSeq[*Request]("Requests")
+}
+func (Unimplemented) ApprovalStatus(context.Context, string, int) (ApprovalStatus, error) {
+	return "", unsupported("ApprovalStatus")
+}
+func (Unimplemented) PlanRetention(context.Context, string, RetentionRules) (*RetentionPlan, error) {
+	return nil, unsupported("PlanRetention")
+}
+func (Unimplemented) ApplyRetention(context.Context, *RetentionPlan, *ChangeOptions) (*RetentionReport, error) {
+	return nil, unsupported("ApplyRetention")
+}
+func (Unimplemented) Facts(context.Context, *Version) (*Facts, error) {
+	return nil, unsupported("Facts")
+}
+func (Unimplemented) AddEnvelope(context.Context, *Version, Envelope, *ChangeOptions) error {
+	return unsupported("AddEnvelope")
+}
+func (Unimplemented) RecordDeployment(context.Context, string, int, Endpoint, *ChangeOptions) error {
+	return unsupported("RecordDeployment")
+}
+func (Unimplemented) EndDeployment(context.Context, string, int, string, string, *ChangeOptions) error {
+	return unsupported("EndDeployment")
 }
 func (u Unimplemented) As(string) Registry { return u }

@@ -1,31 +1,29 @@
 package modelregistry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"path"
-	"slices"
+	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
-// An upload stores a registration's files, under a lease: a row that tells Sweep to wait. Blobs come first and the rows
-// that name them last, so a crash leaves blobs without a name, and the lease says which of those are on their way.
+// An upload stores the files of a registration, or artifacts, under a lease: a row that tells Sweep to wait. Blobs come
+// first and the rows that name them last, so a crash leaves blobs without a name, and the lease says which of those are on their way.
 type upload struct {
 	r     *registry
 	lease string
 	stop  func()
 	// condemned are the blobs that Sweeps were about to remove when the lease began: later Sweeps wait for it.
 	condemned map[string]bool
+	spool     *os.File // what could be read only once; nil if there was no need
 
 	files  []File
 	digest string
@@ -57,7 +55,7 @@ func uploadKey(id string) backend.Key { return backend.Key{backend.StringValue(i
 // beginUpload takes a lease and renews it until end.
 func (r *registry) beginUpload(ctx context.Context) (*upload, error) {
 	if r.blobs == nil {
-		return nil, fmt.Errorf("%w: the registry was made without Blobs, so a version cannot have files", ErrInvalid)
+		return nil, fmt.Errorf("%w: the registry was made without Blobs, so there can be no files", ErrInvalid)
 	}
 	up := &upload{r: r, lease: newID()}
 	if err := up.hold(ctx, true); err != nil {
@@ -96,27 +94,32 @@ func (up *upload) hold(ctx context.Context, begin bool) error {
 
 // commit writes the list of files and gives the lease back, in the transaction that makes the version.
 func (up *upload) commit(tx backend.Tx, now time.Time) error {
+	if err := up.giveBack(tx); err != nil {
+		return err
+	}
+	return putManifest(tx, up.digest, up.files, now)
+}
+
+// giveBack ends the lease in the transaction that names the blobs, if it still holds.
+func (up *upload) giveBack(tx backend.Tx) error {
 	if _, err := tx.Get(tableUploads, uploadKey(up.lease)...); errors.Is(err, backend.ErrNotFound) {
-		return fmt.Errorf("%w: storing the files took longer than the lease of %v could be renewed for; register again", ErrConflict, leaseTime)
+		return fmt.Errorf("%w: storing the files took longer than the lease of %v could be renewed for; try again", ErrConflict, leaseTime)
 	} else if err != nil {
 		return fmt.Errorf("read lease: %w", err)
 	}
 	if err := tx.Delete(tableUploads, uploadKey(up.lease)); err != nil {
 		return fmt.Errorf("give back lease: %w", err)
 	}
-	row, err := manifestRow(up.digest, up.files, now)
-	if err != nil {
-		return err
-	}
-	if err := tx.Put(tableManifests, row); err != nil {
-		return fmt.Errorf("write list of files: %w", err)
-	}
 	return nil
 }
 
-// end gives the lease back if commit did not.
+// end gives the lease back if that was not done in a transaction.
 func (up *upload) end(ctx context.Context) {
 	up.stop()
+	if up.spool != nil {
+		_ = up.spool.Close()
+		_ = os.Remove(up.spool.Name())
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if _, err := up.r.findOne(ctx, backend.Query{Table: tableUploads, Where: []backend.Cond{{Field: "id", Value: backend.StringValue(up.lease)}}}); err != nil {
@@ -131,31 +134,82 @@ func (up *upload) store(ctx context.Context, fsys fs.FS, progress func(Progress)
 	if err != nil {
 		return err
 	}
-	if up.condemned, err = up.r.condemned(ctx, up.lease, nil); err != nil {
-		return fmt.Errorf("look for a sweep: %w", err)
-	}
 	meter := &meter{report: progress}
 	for _, s := range sources {
 		meter.total += s.size
 	}
-	for {
-		if up.files, err = up.storeAll(ctx, fsys, sources, meter); err != nil {
-			return err
-		}
-		again, err := up.awaitSweep(ctx)
-		if err != nil {
-			return err
-		}
-		if !again {
-			break
-		}
+	err = up.besideSweeps(ctx, func() error {
+		up.files, err = up.storeAll(ctx, fsys, sources, meter)
 		meter = nil // those that were swept are stored again; nearly all are there
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	up.size = 0
 	for _, f := range up.files {
 		up.size += f.Size
 	}
 	up.digest = digestFiles(up.files)
+	return nil
+}
+
+// storeReader stores what in yields as a file. It is read again if a Sweep removes the content meanwhile, for which one
+// that cannot be is kept in a temporary file, if a Sweep is under way.
+func (up *upload) storeReader(ctx context.Context, path string, in io.Reader) (err error) {
+	seeker, _ := in.(io.Seeker)
+	var start int64
+	if seeker != nil {
+		if start, err = seeker.Seek(0, io.SeekCurrent); err != nil { // a pipe, which has the method only
+			seeker, in = nil, struct{ io.Reader }{in}
+		}
+	}
+	stored := false
+	return up.besideSweeps(ctx, func() error {
+		if stored {
+			if _, err := seeker.Seek(start, io.SeekStart); err != nil {
+				return fmt.Errorf("read once more: %w", err)
+			}
+		} else if seeker == nil && len(up.condemned) > 0 {
+			if up.spool, err = spool(&meteredReader{ctx: ctx, r: in}); err != nil {
+				return fmt.Errorf("keep what a sweep may remove: %w", err)
+			}
+			seeker, in = up.spool, up.spool
+		}
+		stored = true
+		f, err := up.put(ctx, path, in, nil)
+		up.files = []File{f}
+		return err
+	})
+}
+
+// spool copies in to a temporary file and returns to its beginning.
+func spool(in io.Reader) (f *os.File, err error) {
+	if f, err = os.CreateTemp("", "modelregistry-*"); err != nil {
+		return nil, err
+	}
+	if _, err = io.Copy(f, in); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return f, nil
+}
+
+// besideSweeps calls store, and again when a Sweep may have removed what it stored.
+func (up *upload) besideSweeps(ctx context.Context, store func() error) (err error) {
+	if up.condemned, err = up.r.condemned(ctx, up.lease, nil); err != nil {
+		return fmt.Errorf("look for a sweep: %w", err)
+	}
+	for again := true; again; {
+		if err := store(); err != nil {
+			return err
+		}
+		if again, err = up.awaitSweep(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -212,128 +266,20 @@ func (up *upload) storeOne(ctx context.Context, fsys fs.FS, s source, m *meter) 
 		return File{}, err
 	}
 	defer f.Close()
-	in := &meteredReader{ctx: ctx, r: f, file: s.path, meter: m}
-	var r io.Reader = in
-	if seeker, ok := f.(io.Seeker); ok {
-		r = &seekingReader{in, seeker}
+	return up.put(ctx, s.path, f, m)
+}
+
+func (up *upload) put(ctx context.Context, path string, in io.Reader, m *meter) (File, error) {
+	metered := &meteredReader{ctx: ctx, r: in, file: path, meter: m}
+	var r io.Reader = metered
+	if seeker, ok := in.(io.Seeker); ok {
+		r = &seekingReader{metered, seeker}
 	}
 	digest, size, err := up.r.blobs.Put(ctx, r)
 	if err != nil {
 		return File{}, err
 	}
-	return File{Path: s.path, Size: size, Digest: digest}, nil
-}
-
-// A source is a file to store.
-type source struct {
-	path string // its name in the version
-	open string // its name in the file system: another, if path is a symbolic link
-	size int64  // bytes, as listed
-}
-
-// listFiles lists the regular files below fsys's root, in byte order of their paths.
-func listFiles(ctx context.Context, fsys fs.FS) ([]source, error) {
-	var out []source
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		if name != "." && d.Name() != path.Base(name) {
-			return fmt.Errorf("file %.200q: %w: not a relative path of plain elements (no leading /, no . or ..)", d.Name(), ErrInvalid)
-		}
-		if d.IsDir() {
-			return nil
-		}
-		if err := checkPath(name); err != nil {
-			return err
-		}
-		s := source{path: name, open: name}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		if info.Mode()&fs.ModeSymlink != 0 {
-			if s.open, err = followLink(fsys, name); err != nil {
-				return err
-			}
-			if info, err = fs.Stat(fsys, s.open); err != nil {
-				return fmt.Errorf("symbolic link %s: %w: %w", name, ErrInvalid, err)
-			}
-		}
-		if !info.Mode().IsRegular() {
-			return fmt.Errorf("file %s: %w: %v; only regular files can be registered", name, ErrInvalid, info.Mode().Type())
-		}
-		s.size = info.Size()
-		out = append(out, s)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list files: %w", err)
-	}
-	slices.SortFunc(out, func(a, b source) int { return cmp.Compare(a.path, b.path) })
-	for i := 1; i < len(out); i++ {
-		if out[i].path == out[i-1].path {
-			return nil, fmt.Errorf("list files: %w: %s is there twice", ErrInvalid, out[i].path)
-		}
-	}
-	return out, nil
-}
-
-// checkPath refuses a path that some system would read as another, or keep otherwise.
-func checkPath(name string) error {
-	if !fs.ValidPath(name) || name == "." {
-		return fmt.Errorf("file %.200q: %w: not a relative path of plain elements (no leading /, no . or ..)", name, ErrInvalid)
-	}
-	if len(name) > maxPath {
-		return fmt.Errorf("file %.80q…: %w: a path of %d bytes, at most %d", name, ErrInvalid, len(name), maxPath)
-	}
-	return checkText("file", name, maxPath)
-}
-
-// followLink finds the file that a symbolic link leads to, link by link, and refuses one that leaves the tree.
-func followLink(fsys fs.FS, name string) (string, error) {
-	at := name
-	for range 40 {
-		target, err := fs.ReadLink(fsys, at)
-		if err != nil {
-			return "", fmt.Errorf("symbolic link %s: %w: %w", name, ErrInvalid, err)
-		}
-		if path.IsAbs(target) || strings.Contains(target, `\`) {
-			return "", fmt.Errorf("symbolic link %s: %w: leads to %s, out of the tree", name, ErrInvalid, target)
-		}
-		at = path.Join(path.Dir(at), target)
-		if !fs.ValidPath(at) {
-			return "", fmt.Errorf("symbolic link %s: %w: leads to %s, out of the tree", name, ErrInvalid, target)
-		}
-		if err := noLinkAbove(fsys, at); err != nil {
-			return "", fmt.Errorf("symbolic link %s: %w", name, err)
-		}
-		info, err := fs.Lstat(fsys, at)
-		if err != nil {
-			return "", fmt.Errorf("symbolic link %s: %w: %w", name, ErrInvalid, err)
-		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			return at, nil
-		}
-	}
-	return "", fmt.Errorf("symbolic link %s: %w: leads in a circle", name, ErrInvalid)
-}
-
-// noLinkAbove refuses a path that goes through a linked directory: it may lead anywhere.
-func noLinkAbove(fsys fs.FS, name string) error {
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		info, err := fs.Lstat(fsys, dir)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		if info.Mode()&fs.ModeSymlink != 0 {
-			return fmt.Errorf("%w: leads through the linked directory %s", ErrInvalid, dir)
-		}
-	}
-	return nil
+	return File{Path: path, Size: size, Digest: digest}, nil
 }
 
 // A meter counts bytes over several files and reports them, one call at a time. A nil meter does nothing.

@@ -34,16 +34,31 @@ type Version struct {
 	CreatedBy string    `json:"created_by,omitempty"`
 	Created   time.Time `json:"created"`
 	Updated   time.Time `json:"updated"`
+
+	files []File // of what a run left: no list is stored of those
 }
 
-// Ref names the version for messages and logs: "IrisClassifier/3".
-func (v *Version) Ref() string { return versionRef(v.Model, v.Number) }
+// Ref names the version for messages and logs: "IrisClassifier/3". That of what a run left is its URI.
+func (v *Version) Ref() string {
+	if v.Number == 0 {
+		return v.Source
+	}
+	return versionRef(v.Model, v.Number)
+}
 
-// URI is the models:/ URI of exactly this version: "models:/IrisClassifier/3".
-func (v *Version) URI() string { return "models:/" + v.Ref() }
+// URI is the models:/ URI of exactly this version: "models:/IrisClassifier/3"; or the runs:/ URI of what a run left.
+func (v *Version) URI() string {
+	if v.Number == 0 {
+		return v.Source
+	}
+	return "models:/" + v.Ref()
+}
 
-// Node is the version in the lineage.
+// Node is the version in the lineage; what a run left is there as the run.
 func (v *Version) Node() Node {
+	if v.Number == 0 {
+		return Node{Kind: TrainingRun, Name: v.RunID}
+	}
 	return Node{Kind: ModelVersion, Name: v.Model, Version: strconv.Itoa(v.Number)}
 }
 
@@ -54,10 +69,26 @@ type VersionSpec struct {
 	// Files are the model's files, all regular files below the root. Symbolic links are followed to regular files
 	// inside the tree and refused otherwise. Nil: none.
 	Files fs.FS
+	// Artifacts, instead of Files, is a directory among the registry's artifacts (see ArtifactStore and Run.ArtifactPath),
+	// or one file, which the version then has under its last element. The version gets the files as they are at that
+	// moment, and no byte is copied. ErrNotFound: there are none.
+	Artifacts string
+	// CopyOf, instead of Files, is the URI of a version: the new one gets the same files, and no byte is copied, is
+	// derived-from it, and has nothing else of it. See CopyVersion.
+	CopyOf string
+	// ExistingModel says that the model has to be there: it is not created but ErrNotFound.
+	ExistingModel bool
 	// Semver is the semantic version, "1.2.0" or "v1.2.0". Or leave it out and say which part of the model's newest
-	// semantic version to Bump; a model that has none begins at 1.0.0.
+	// semantic version to Bump; a model that has none begins at 1.0.0. BumpAuto finds out which from the Signature.
+	// A *SmallBump: it goes less far than the Signature changes from that of the highest release below it.
 	Semver string
 	Bump   Bump
+	// AllowSmallBump lets a semantic version pass that does not go as far as the Signature changes; it needs a Reason.
+	AllowSmallBump bool
+
+	Signature  *Signature  // what the model takes and returns
+	Provenance *Provenance // how it was made; the commit goes into the lineage too
+	Serving    *Serving    // how it is to be served
 
 	Description string
 	Tags        map[string]string
@@ -65,13 +96,16 @@ type VersionSpec struct {
 	Metrics     map[string]float64
 	// Aliases move to the new version, from whoever has them, as it appears.
 	Aliases []string
-	RunID   string // the training run
+	RunID   string // the training run; if the registry has it, the version is produced-by it in the lineage
 	Source  string // where the files came from; kept, never opened
 	// Lineage is what the version came from: an edge from the new version to each.
 	Lineage []Origin
 	Reason  string // kept in the event
 	// Progress, if not nil, is called while files are stored, one call at a time.
 	Progress func(Progress)
+
+	encoded map[string][]byte // the facts, by kind
+	copied  bool              // from another version, which was checked
 }
 
 // Progress is how far a transfer has come.

@@ -70,7 +70,7 @@ func (r *registry) DeleteVersion(ctx context.Context, model string, number int, 
 			return err
 		}
 		if !opts.Force {
-			if err := v.checkUnused(); err != nil {
+			if err := c.checkUnusedVersion(v); err != nil {
 				return err
 			}
 		}
@@ -78,8 +78,8 @@ func (r *registry) DeleteVersion(ctx context.Context, model string, number int, 
 	}))
 }
 
-// checkUnused refuses to delete a version that programs may be serving.
-func (v *Version) checkUnused() error {
+// checkUnusedVersion refuses to delete a version that programs may be serving.
+func (c *change) checkUnusedVersion(v *Version) error {
 	if v.Stage == Production {
 		return &Conflict{Model: v.Model, Stage: Production, Current: []int{v.Number},
 			Reason: fmt.Sprintf("version %d of model %q is in Production; archive it first, or force", v.Number, v.Model)}
@@ -87,6 +87,10 @@ func (v *Version) checkUnused() error {
 	for alias := range v.Aliases.All() {
 		return &Conflict{Model: v.Model, Alias: alias, Current: []int{v.Number},
 			Reason: fmt.Sprintf("alias %q of model %q names version %d; delete it first, or force", alias, v.Model, v.Number)}
+	}
+	if slices.Contains(c.model.Served, v.Number) {
+		return &Conflict{Model: v.Model, Current: []int{v.Number},
+			Reason: fmt.Sprintf("version %d of model %q is deployed; end its deployments first, or force", v.Number, v.Model)}
 	}
 	return nil
 }
@@ -98,8 +102,12 @@ func (c *change) deleteVersion(v *Version) error {
 			return err
 		}
 	}
+	if err := c.failRequests(v.Number); err != nil {
+		return err
+	}
 	from := c.handover()
 	c.leave(v.Stage, v.Number)
+	c.noteServed(v.Number, false)
 	c.versions[v.Number].gone = true
 	if _, err := c.touch(v, VersionDeleted); err != nil {
 		return err

@@ -14,10 +14,13 @@ import (
 
 // Check looks at everything in a registry that nobody changes meanwhile, and returns an error for each promise that does
 // not hold: who is in a stage and what aliases name agree between models, versions, URIs and events; numbers and semantic
-// versions are unique; every file of every version reads right to its end; and the chains of events are whole. It leaves
+// versions are unique; every file of every version, and every artifact, reads right to its end; and the chains of events
+// are whole. It leaves
 // out what the registry answers with errors.ErrUnsupported.
-func Check(ctx context.Context, r modelregistry.Registry) error {
-	c := &checker{ctx: ctx, r: r}
+func Check(ctx context.Context, r modelregistry.Registry) error { return check(ctx, r, nil) }
+
+func check(ctx context.Context, r modelregistry.Registry, cannot []string) error {
+	c := &checker{ctx: ctx, r: r, newestHolders: slices.Contains(cannot, "Holders"), emptyDirs: slices.Contains(cannot, "Directories")}
 	models, err := collect(r.Models(ctx, modelregistry.Query{}))
 	if c.report("list models", err) {
 		return errors.Join(c.problems...)
@@ -39,6 +42,7 @@ func Check(ctx context.Context, r modelregistry.Registry) error {
 			c.problem("model %q (%s) is in the history and not in the registry", t.name, id)
 		}
 	}
+	c.artifacts("")
 	for _, e := range events {
 		if e.Kind == modelregistry.ModelDeleted || e.Kind == modelregistry.ModelRenamed {
 			c.verify(e.Model)
@@ -73,7 +77,9 @@ type checker struct {
 	ctx       context.Context
 	r         modelregistry.Registry
 	noHistory bool
-	problems  []error
+	// What Options.Unsupported calls Holders and Directories.
+	newestHolders, emptyDirs bool
+	problems                 []error
 }
 
 func (c *checker) problem(format string, args ...any) {
@@ -119,6 +125,7 @@ func (c *checker) model(listed *modelregistry.Model, t *tale) {
 		return
 	}
 	c.told(m, versions, t)
+	c.asked(m, t)
 }
 
 // agree compares what the model says of its versions with what they say themselves, and with what URIs find.
@@ -157,6 +164,9 @@ func (c *checker) agree(m *modelregistry.Model, versions []*modelregistry.Versio
 		c.resolves(v.Ref(), v.Number)
 	}
 	for _, stage := range []modelregistry.Stage{modelregistry.Staging, modelregistry.Production} {
+		if all := holders[stage]; c.newestHolders && len(all) > 1 {
+			holders[stage] = all[len(all)-1:]
+		}
 		if !slices.Equal(m.Holders[stage], holders[stage]) {
 			c.problem("model %q says that %v are in %s, its versions that %v are", m.Name, m.Holders[stage], stage, holders[stage])
 		}

@@ -61,8 +61,10 @@ func downloadFiles(s *trial) {
 	var last modelregistry.Progress
 	s.ok(modelregistry.Download(s.ctx, s.r, v, dir, &modelregistry.DownloadOptions{Progress: func(p modelregistry.Progress) { last = p }}))
 	holds(s, dir, downloadable)
-	equal(s, "progress", last.Done, v.Size)
-	equal(s, "progress in all", last.Total, v.Size)
+	if s.can("Digests") {
+		equal(s, "progress in all", last.Total, v.Size)
+	}
+	equal(s, "progress", last.Done, last.Total)
 	before, err := os.Stat(dir)
 	s.ok(err)
 	s.ok(modelregistry.Download(s.ctx, s.r, v, dir, &modelregistry.DownloadOptions{Progress: func(modelregistry.Progress) { s.Error("something was fetched anew") }}))

@@ -17,6 +17,10 @@ var lineagePromises = []promise{
 	{"what is known of a node is what was said last", lineageFacts},
 	{"any kind of node and edge can be recorded", lineageKinds},
 	{"an edge is there once", lineageTwice},
+	{"a name without a version stands for all its versions", lineageAnyVersion},
+	{"ImpactOf finds who came from a node and holds a stage now", lineageImpact},
+	{"the holders in a graph are of its models, not of others by their names", lineageHolders},
+	{"PathBetween goes from the descendant to the origin, whichever is named first", lineagePath},
 }
 
 func dataset(name string) modelregistry.Node {
@@ -129,6 +133,8 @@ func lineageLimits(s *trial) {
 			}
 		}
 	}
+	_, err := s.r.Lineage(s.ctx, dataset("wide"), &modelregistry.LineageOptions{MaxNodes: -1})
+	s.fails(err, modelregistry.ErrInvalid, "-1")
 }
 
 func lineageCycles(s *trial) {
@@ -190,8 +196,14 @@ func lineageFacts(s *trial) {
 	s.ok(s.r.Link(s.ctx, nil, edge(dataset("x"), "from", d)))
 	s.ok(s.r.Link(s.ctx, nil, edge(dataset("y"), "from", plain))) // says nothing more
 	equal(s, "node", text(s.lineage(plain, nil).Root), text(d))
-	d.Path, d.Attributes = "s3://new", modelregistry.Map[string]{}
-	s.ok(s.r.Link(s.ctx, nil, edge(dataset("z"), "from", d)))
+	moved := plain
+	moved.Path, d.Path = "s3://new", "s3://new"
+	s.ok(s.r.Link(s.ctx, nil, edge(dataset("z"), "from", moved))) // says nothing of attributes
+	equal(s, "node", text(s.lineage(plain, nil).Root), text(d))
+	counted := plain
+	d.Attributes = modelregistry.MapOf(map[string]string{"rows": "151"})
+	counted.Attributes = d.Attributes
+	s.ok(s.r.Link(s.ctx, nil, edge(dataset("w"), "from", counted))) // says nothing of the path
 	equal(s, "node", text(s.lineage(plain, nil).Root), text(d))
 	equal(s, "another version is another node", nodes(s.lineage(dataset("x"), nil)), "[d/1 x]")
 }
@@ -210,4 +222,128 @@ func lineageTwice(s *trial) {
 	s.ok(s.r.Link(s.ctx, nil, edge(dataset("a"), "of", dataset("b"))))
 	equal(s, "edges", len(s.lineage(dataset("a"), nil).Edges), 2)
 	equal(s, "events", kinds(s.events(modelregistry.EventQuery{})), "lineage.linked lineage.linked")
+}
+
+func release(name, version string) modelregistry.Node {
+	return modelregistry.DatasetNode(name, version, "", nil)
+}
+
+func lineageAnyVersion(s *trial) {
+	s.ok(s.r.Link(s.ctx, nil, edge(release("iris", "1"), "from", dataset("raw")), edge(release("iris", "2"), "from", release("iris", "1")),
+		edge(dataset("x"), "from", release("iris", "2")), edge(dataset("iris-like"), "from", dataset("raw")), edge(dataset("y"), "from", release("iris-like", "1"))))
+	every, up, down := modelregistry.LineageOptions{AnyVersion: true}, modelregistry.LineageOptions{AnyVersion: true, DownDepth: -1}, modelregistry.LineageOptions{AnyVersion: true, UpDepth: -1}
+	g := s.lineage(dataset("iris"), &every)
+	equal(s, "root", text(g.Root), text(dataset("iris")))
+	equal(s, "both", nodes(g), "[iris/1 iris/2 raw x]")
+	equal(s, "first nodes", text(g.Nodes[:2]), text([]modelregistry.Node{release("iris", "1"), release("iris", "2")}))
+	equal(s, "up", nodes(s.lineage(dataset("iris"), &up)), "[iris/1 iris/2 raw]")
+	equal(s, "down", nodes(s.lineage(dataset("iris"), &down)), "[iris/1 iris/2 x]")
+	equal(s, "a version that is named", nodes(s.lineage(release("iris", "2"), &down)), "[iris/2 x]")
+	g = s.lineage(dataset("iris"), &modelregistry.LineageOptions{AnyVersion: true, MaxNodes: 1})
+	equal(s, "limited", nodes(g), "[iris/1]")
+	equal(s, "truncated", g.Truncated, true)
+	_, err := s.r.Lineage(s.ctx, dataset("iris"), nil)
+	s.fails(err, modelregistry.ErrNotFound, `"dataset iris"`)
+	_, err = s.r.Lineage(s.ctx, dataset("iri"), &every)
+	s.fails(err, modelregistry.ErrNotFound, `"dataset iri"`)
+	s.add("m", modelregistry.VersionSpec{Lineage: []modelregistry.Origin{{Type: modelregistry.TrainedOn, Node: release("iris", "1")}}})
+	s.add("m", modelregistry.VersionSpec{Lineage: []modelregistry.Origin{{Type: modelregistry.TrainedOn, Node: release("iris", "2")}}})
+	equal(s, "all versions of a model", nodes(s.lineage(modelregistry.Node{Kind: modelregistry.ModelVersion, Name: "m"}, &up)), "[iris/1 iris/2 m/1 m/2 raw]")
+	_, err = s.r.Lineage(s.ctx, modelregistry.Node{Kind: modelregistry.ModelVersion, Name: "none"}, &every)
+	s.fails(err, modelregistry.ErrNotFound, "none")
+}
+
+func lineageImpact(s *trial) {
+	from := func(t modelregistry.EdgeType, n modelregistry.Node) modelregistry.VersionSpec {
+		return modelregistry.VersionSpec{Lineage: []modelregistry.Origin{{Type: t, Node: n}}}
+	}
+	s.add("base", from(modelregistry.TrainedOn, release("iris", "1")))
+	s.add("tuned", from(modelregistry.FineTunedFrom, version("base", 1)))
+	s.add("tuned", from(modelregistry.TrainedOn, release("iris", "2")))
+	s.add("other", from(modelregistry.TrainedOn, dataset("wine")))
+	impact := func(n modelregistry.Node, stages ...modelregistry.Stage) string {
+		s.Helper()
+		i, err := modelregistry.ImpactOf(s.ctx, s.r, n, &modelregistry.LineageOptions{Stages: stages})
+		s.ok(err)
+		var out []string
+		for k, v := range i.Versions {
+			out = append(out, fmt.Sprintf("%s in %d", v.Ref(), len(i.Paths[k])))
+		}
+		return fmt.Sprint(out)
+	}
+	equal(s, "before anything is promoted", impact(dataset("iris")), "[]")
+	s.promote("tuned", 1, modelregistry.Production)
+	s.promote("base", 1, modelregistry.Staging)
+	s.promote("other", 1, modelregistry.Production)
+	equal(s, "any state of the data", impact(dataset("iris")), "[tuned/1 in 2]")
+	equal(s, "the first", impact(release("iris", "1")), "[tuned/1 in 2]")
+	equal(s, "the second", impact(release("iris", "2")), "[]")
+	equal(s, "a model", impact(modelregistry.Node{Kind: modelregistry.ModelVersion, Name: "base"}), "[tuned/1 in 1]")
+	equal(s, "itself", impact(version("base", 1), modelregistry.Staging), "[base/1 in 0]")
+	equal(s, "two stages", impact(dataset("iris"), modelregistry.Production, modelregistry.Staging), "[base/1 in 1 tuned/1 in 2]")
+	s.promote("tuned", 2, modelregistry.Production)
+	equal(s, "after a promotion", impact(dataset("iris")), "[tuned/2 in 1]")
+	equal(s, "those that are kept", impact(dataset("iris"), modelregistry.Archived, modelregistry.None), "[tuned/1 in 2]")
+
+	s.ok(s.r.Link(s.ctx, nil, edge(version("other", 1), modelregistry.EvaluatedOn, release("iris", "1"))))
+	equal(s, "with those that were evaluated on it", impact(dataset("iris")), "[other/1 in 1 tuned/2 in 1]")
+	learnt := &modelregistry.LineageOptions{Types: []modelregistry.EdgeType{modelregistry.TrainedOn, modelregistry.FineTunedFrom}}
+	i, err := modelregistry.ImpactOf(s.ctx, s.r, dataset("iris"), learnt)
+	s.ok(err)
+	equal(s, "those that were trained on it", len(i.Versions), 1)
+	equal(s, "who was trained on it", i.Versions[0].Ref(), "tuned/2")
+	g := s.lineage(release("iris", "1"), &modelregistry.LineageOptions{DownDepth: 2, Types: learnt.Types})
+	equal(s, "nodes of these types", nodes(g), "[base/1 iris/1 tuned/1]")
+	equal(s, "truncated", g.Truncated, false)
+	g = s.lineage(release("iris", "1"), &modelregistry.LineageOptions{Types: []modelregistry.EdgeType{modelregistry.Serves}})
+	equal(s, "nodes of no such type", nodes(g), "[iris/1]")
+	_, err = s.r.Lineage(s.ctx, dataset("iris"), &modelregistry.LineageOptions{Types: []modelregistry.EdgeType{"Trained On"}})
+	s.fails(err, modelregistry.ErrInvalid, `"Trained On"`)
+
+	_, err = modelregistry.ImpactOf(s.ctx, s.r, dataset("none"), nil)
+	s.fails(err, modelregistry.ErrNotFound, `"dataset none"`)
+	_, err = modelregistry.ImpactOf(s.ctx, s.r, dataset("iris"), &modelregistry.LineageOptions{Stages: []modelregistry.Stage{"Prod"}})
+	s.fails(err, modelregistry.ErrInvalid, `"Prod"`)
+}
+
+func lineageHolders(s *trial) {
+	s.add("m", modelregistry.VersionSpec{Lineage: []modelregistry.Origin{{Type: modelregistry.TrainedOn, Node: dataset("d")}}})
+	s.ok(s.r.DeleteModel(s.ctx, "m", nil))
+	s.register("m", 1)
+	s.promote("m", 1, modelregistry.Production)
+	g := s.lineage(dataset("d"), &modelregistry.LineageOptions{Stages: []modelregistry.Stage{modelregistry.Production}})
+	equal(s, "nodes", nodes(g), "[d m/1]")
+	equal(s, "holders", len(g.Holders), 0)
+}
+
+func lineagePath(s *trial) {
+	s.register("m", 1)
+	s.ok(s.r.Link(s.ctx, nil, edge(version("m", 1), "from", dataset("a")), edge(dataset("a"), "from", dataset("b")), edge(dataset("b"), "from", dataset("c")),
+		edge(version("m", 1), "from", dataset("b")), edge(dataset("elsewhere"), "from", dataset("c"))))
+	want := text([]modelregistry.Edge{edge(version("m", 1), "from", dataset("b")), edge(dataset("b"), "from", dataset("c"))})
+	for _, ends := range [][2]modelregistry.Node{{version("m", 1), dataset("c")}, {dataset("c"), version("m", 1)}} {
+		path, err := modelregistry.PathBetween(s.ctx, s.r, ends[0], ends[1], nil)
+		s.ok(err)
+		equal(s, "path", text(path), want)
+	}
+	path, err := modelregistry.PathBetween(s.ctx, s.r, dataset("c"), dataset("c"), nil)
+	s.ok(err)
+	equal(s, "path to itself", len(path), 0)
+	for _, c := range []struct {
+		a, b modelregistry.Node
+		opts *modelregistry.LineageOptions
+		want string
+	}{
+		{version("m", 1), dataset("elsewhere"), nil, "elsewhere"},
+		{version("m", 1), dataset("none"), nil, `"dataset none"`},
+		{dataset("none"), version("m", 1), nil, `"dataset none"`},
+		{version("m", 2), dataset("a"), nil, "version 2"},
+		{version("m", 1), dataset("c"), &modelregistry.LineageOptions{UpDepth: 1}, "within the limits"},
+	} {
+		_, err := modelregistry.PathBetween(s.ctx, s.r, c.a, c.b, c.opts)
+		s.fails(err, modelregistry.ErrNotFound, c.want)
+	}
+	g := s.lineage(dataset("b"), nil)
+	equal(s, "ancestors", text(g.Ancestors(dataset("a"))), text([]modelregistry.Node{dataset("b"), dataset("c")}))
+	equal(s, "descendants", text(g.Descendants(dataset("b"))), text([]modelregistry.Node{dataset("a"), version("m", 1)}))
 }

@@ -23,15 +23,19 @@ func createModel(s *trial) {
 	equal(s, "name", m.Name, "fraud")
 	equal(s, "description", m.Description, "who pays")
 	equal(s, "tags", text(m.Tags), `{"empty":"","team":"risk"}`)
-	equal(s, "creator", m.CreatedBy, "ada")
-	if m.ID == "" || m.Created.IsZero() || !m.Created.Equal(m.Updated) {
+	if s.can("Actors") {
+		equal(s, "creator", m.CreatedBy, "ada")
+	}
+	if m.ID == "" && s.can("IDs") || m.Created.IsZero() || !m.Created.Equal(m.Updated) {
 		s.Fatalf("model %+v", m)
 	}
 	before := s.state()
 	_, err = s.r.CreateModel(s.ctx, "fraud", modelregistry.ModelSpec{})
 	s.fails(err, modelregistry.ErrExists, "fraud")
 	s.unchanged(before)
-	equal(s, "events", kinds(s.events(modelregistry.EventQuery{Model: "fraud"})), "model.created")
+	s.told(func() {
+		equal(s, "events", kinds(s.events(modelregistry.EventQuery{Model: "fraud"})), "model.created")
+	})
 }
 
 func updateModel(s *trial) {
@@ -54,7 +58,7 @@ func updateModel(s *trial) {
 }
 
 func renameModel(s *trial) {
-	v := s.add("old", modelregistry.VersionSpec{Files: tree(map[string]string{"a": "1"}), Aliases: []string{"best"}, Semver: "1.0.0"})
+	v := s.add("old", s.able(modelregistry.VersionSpec{Files: tree(map[string]string{"a": "1"}), Aliases: []string{"best"}, Semver: "1.0.0"}))
 	s.register("old", 2)
 	s.promote("old", 2, modelregistry.Production)
 	before := s.model("old")
@@ -68,17 +72,21 @@ func renameModel(s *trial) {
 	equal(s, "old stage", s.names("models:/old/Production"), 0)
 	equal(s, "alias", s.names("models:/new@best"), 1)
 	equal(s, "stage", s.names("models:/new/Production"), 2)
-	equal(s, "semantic version", s.names("models:/new/v1.0.0"), 1)
+	if s.can("Semver") {
+		equal(s, "semantic version", s.names("models:/new/v1.0.0"), 1)
+	}
 	got := s.version("new", 1)
 	equal(s, "model of the version", got.Model, "new")
 	equal(s, "model ID of the version", got.ModelID, v.ModelID)
 	equal(s, "digest", got.Digest, v.Digest)
 	equal(s, "next number", s.register("new", 1).Number, 4)
-	equal(s, "first event", string(s.events(modelregistry.EventQuery{Model: "new"})[0].Kind), "model.created")
-	equal(s, "event by the old name", string(s.events(modelregistry.EventQuery{Model: "old", Newest: true, Limit: 1})[0].Kind), "version.registered")
-	report, err := s.r.Verify(s.ctx, "old")
-	s.ok(err)
-	equal(s, "model that the old name verifies", report.ModelID, m.ID)
+	s.told(func() {
+		equal(s, "first event", string(s.events(modelregistry.EventQuery{Model: "new"})[0].Kind), "model.created")
+		equal(s, "event by the old name", string(s.events(modelregistry.EventQuery{Model: "old", Newest: true, Limit: 1})[0].Kind), "version.registered")
+		report, err := s.r.Verify(s.ctx, "old")
+		s.ok(err)
+		equal(s, "model that the old name verifies", report.ModelID, m.ID)
+	})
 
 	state := s.state()
 	_, err = s.r.RenameModel(s.ctx, "new", "new", nil)
@@ -120,33 +128,40 @@ func deleteModel(s *trial) {
 	s.fails(s.r.DeleteModel(s.ctx, "fraud", nil), modelregistry.ErrNotFound, `"fraud"`)
 	_, err = s.r.Version(s.ctx, "fraud", 1)
 	s.fails(err, modelregistry.ErrNotFound, "fraud")
-	equal(s, "last event", string(s.events(modelregistry.EventQuery{Model: "fraud", Newest: true, Limit: 1})[0].Kind), "model.deleted")
+	s.told(func() {
+		equal(s, "last event", string(s.events(modelregistry.EventQuery{Model: "fraud", Newest: true, Limit: 1})[0].Kind), "model.deleted")
+	})
 
 	s.register("other", 1)
 	s.promote("other", 1, modelregistry.Production)
 	s.ok(s.r.DeleteModel(s.ctx, "other", &modelregistry.DeleteOptions{Force: true, Reason: "law"}))
-	last := s.events(modelregistry.EventQuery{Model: "other", Newest: true, Limit: 1})[0]
-	equal(s, "reason", last.Reason, "law")
+	s.told(func() {
+		equal(s, "reason", s.events(modelregistry.EventQuery{Model: "other", Newest: true, Limit: 1})[0].Reason, "law")
+	})
 	equal(s, "Production", s.names("models:/other/Production"), 0)
 }
 
 func anew(s *trial) {
-	first := s.add("fraud", modelregistry.VersionSpec{Semver: "3.0.0", Aliases: []string{"best"}, Files: tree(map[string]string{"a": "first"})})
+	first := s.add("fraud", s.able(modelregistry.VersionSpec{Semver: "3.0.0", Aliases: []string{"best"}, Files: tree(map[string]string{"a": "first"})}))
 	s.register("fraud", 1)
 	s.ok(s.r.DeleteModel(s.ctx, "fraud", &modelregistry.DeleteOptions{Force: true}))
 	equal(s, "alias of the deleted", s.names("models:/fraud@best"), 0)
-	second := s.add("fraud", modelregistry.VersionSpec{Bump: modelregistry.BumpMinor})
+	second := s.add("fraud", s.able(modelregistry.VersionSpec{Bump: modelregistry.BumpMinor}))
 	equal(s, "number", second.Number, 1)
-	equal(s, "semantic version", second.Semver.String(), "1.0.0")
-	if first.ModelID == second.ModelID {
+	if s.can("Semver") {
+		equal(s, "semantic version", second.Semver.String(), "1.0.0")
+	}
+	if first.ModelID == second.ModelID && s.can("IDs") {
 		s.Fatalf("the model made anew has the ID of the deleted one, %s", first.ModelID)
 	}
 	m := s.model("fraud")
 	equal(s, "aliases", len(m.Aliases), 0)
 	equal(s, "last number", m.Last, 1)
-	equal(s, "events by name", kinds(s.events(modelregistry.EventQuery{Model: "fraud"})), "model.created version.registered")
-	equal(s, "events of the deleted", kinds(s.events(modelregistry.EventQuery{ModelID: first.ModelID})),
-		"model.created version.registered alias.set version.registered version.deleted version.deleted model.deleted")
+	s.told(func() {
+		equal(s, "events by name", kinds(s.events(modelregistry.EventQuery{Model: "fraud"})), "model.created version.registered")
+		equal(s, "events of the deleted", kinds(s.events(modelregistry.EventQuery{ModelID: first.ModelID})),
+			"model.created version.registered alias.set version.registered version.deleted version.deleted model.deleted")
+	})
 }
 
 func oddNames(s *trial) {

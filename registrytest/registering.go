@@ -39,24 +39,33 @@ func registerAll(s *trial) {
 		RunID:       "run-1", Source: "s3://bucket/path", Aliases: []string{"champion", "blue"}, Reason: "first",
 		Lineage: []modelregistry.Origin{{Type: modelregistry.TrainedOn, Node: modelregistry.Node{Kind: modelregistry.Dataset, Name: "iris", Version: "3"}}},
 	}
+	spec = s.able(spec)
 	v := s.add("fraud", spec)
 	got := s.version("fraud", 1)
 	equal(s, "version as read", text(got), text(v))
 	equal(s, "stage", v.Stage, modelregistry.None)
-	equal(s, "semantic version", v.Semver.String(), "1.2.3-rc.1+b5")
+	equal(s, "semantic version", v.Semver.String(), strings.TrimPrefix(spec.Semver, "v"))
 	equal(s, "description", got.Description, spec.Description)
 	equal(s, "tags", text(got.Tags), text(spec.Tags))
-	equal(s, "params", text(got.Params), text(spec.Params))
+	if s.can("Params") {
+		equal(s, "params", text(got.Params), text(spec.Params))
+	}
 	for name, value := range spec.Metrics {
 		equal(s, "metric "+name, got.Metrics.Get(name), value)
 	}
 	equal(s, "run", got.RunID, "run-1")
-	equal(s, "source", got.Source, spec.Source)
+	if s.can("Source") {
+		equal(s, "source", got.Source, spec.Source)
+	}
 	equal(s, "aliases", got.Aliases.String(), "blue, champion")
-	equal(s, "creator", got.CreatedBy, "ada")
-	equal(s, "size", got.Size, 11)
-	equal(s, "files", got.FileCount, 3)
-	if got.Created.IsZero() || got.Created.Location() != time.UTC || got.Created.Nanosecond()%1000 != 0 || !got.Created.Equal(got.StageSince) {
+	if s.can("Actors") {
+		equal(s, "creator", got.CreatedBy, "ada")
+	}
+	if s.can("Digests") {
+		equal(s, "size", got.Size, 11)
+		equal(s, "files", got.FileCount, 3)
+	}
+	if got.Created.IsZero() || got.Created.Location() != time.UTC || got.Created.Nanosecond()%1000 != 0 {
 		s.Fatalf("times of %s", text(got))
 	}
 	files, err := s.r.Manifest(s.ctx, got)
@@ -66,11 +75,18 @@ func registerAll(s *trial) {
 		paths = append(paths, f.Path)
 	}
 	equal(s, "files", strings.Join(paths, " "), "model.bin sub/empty sub/labels.txt")
-	equal(s, "digest of a file", files[0].Digest, digestOf("weights"))
-	equal(s, "events", kinds(s.events(modelregistry.EventQuery{Model: "fraud"})), "model.created version.registered alias.set alias.set")
-	g, err := s.r.Lineage(s.ctx, modelregistry.Node{Kind: modelregistry.ModelVersion, Name: "fraud", Version: "1"}, nil)
-	s.ok(err)
-	equal(s, "edges", len(g.Edges), 1)
+	if s.can("Digests") {
+		equal(s, "digest of a file", files[0].Digest, digestOf("weights"))
+	}
+	s.told(func() {
+		equal(s, "since when it is in its stage", got.StageSince, got.Created)
+		equal(s, "events", kinds(s.events(modelregistry.EventQuery{Model: "fraud"})), "model.created version.registered alias.set alias.set")
+	})
+	if s.can("Lineage") {
+		g, err := s.r.Lineage(s.ctx, version("fraud", 1), nil)
+		s.ok(err)
+		equal(s, "edges", len(g.Edges), 1)
+	}
 }
 
 func digestOf(content string) string {
@@ -230,7 +246,7 @@ func registerEmpty(s *trial) {
 	s.ok(err)
 	equal(s, "files", len(files), 0)
 	empty := s.add("fraud", modelregistry.VersionSpec{Files: tree(nil)})
-	if empty.Digest == "" || empty.FileCount != 0 {
+	if empty.Digest == "" && s.can("Digests") || empty.FileCount != 0 {
 		s.Fatalf("version of an empty tree: %s", text(empty))
 	}
 	for _, v := range []*modelregistry.Version{none, empty} {

@@ -15,6 +15,7 @@ type tale struct {
 	last     int // the highest number
 	versions map[int]map[string]json.RawMessage
 	holders  map[modelregistry.Stage][]int
+	requests map[string]*request
 	end      *modelregistry.Event
 }
 
@@ -27,7 +28,7 @@ func replay(events []*modelregistry.Event) (map[string]*tale, error) {
 	for _, e := range events {
 		t := tales[e.ModelID]
 		if t == nil {
-			t = &tale{name: e.Model, versions: map[int]map[string]json.RawMessage{}, holders: map[modelregistry.Stage][]int{}}
+			t = &tale{name: e.Model, versions: map[int]map[string]json.RawMessage{}, holders: map[modelregistry.Stage][]int{}, requests: map[string]*request{}}
 			tales[e.ModelID] = t
 		}
 		if err := t.tell(e); err != nil {
@@ -62,6 +63,9 @@ func (t *tale) tell(e *modelregistry.Event) error {
 		if err := t.change(e); err != nil {
 			return err
 		}
+	}
+	if err := t.asked(e); err != nil {
+		return err
 	}
 	for stage, h := range e.Holders {
 		if !slices.Equal(t.holders[stage], h.Before) {

@@ -8,20 +8,21 @@ import (
 
 var resolvePromises = []promise{
 	{"every form of URI finds its version", resolveForms},
+	{"a semantic version finds its version, and a range the highest in it", resolveSemver},
+	{"a digest finds its version", resolveDigests},
 	{"a digest pin fails closed", resolvePins},
 	{"a stage and latest name the newest there", resolveNewest},
 	{"a range finds the highest version in it", resolveRanges},
 	{"a range finds its version below many that are not in it", resolveDeepRange},
-	{"a run finds the version that it made", resolveRuns},
 	{"what is not there is named in the error", resolveMissing},
 }
 
 // fraud registers a model that every form of URI finds something in.
 func fraud(s *trial) *modelregistry.Version {
 	s.Helper()
-	v := s.add("fraud", modelregistry.VersionSpec{Semver: "1.2.3", Files: tree(map[string]string{"a": "1"}), Aliases: []string{"champion"}, RunID: "run-1"})
-	s.add("fraud", modelregistry.VersionSpec{Semver: "1.3.0", RunID: "run-2"})
-	s.add("fraud", modelregistry.VersionSpec{Semver: "2.0.0-rc.1"})
+	v := s.add("fraud", s.able(modelregistry.VersionSpec{Semver: "1.2.3", Files: tree(map[string]string{"a": "1"}), Aliases: []string{"champion"}, RunID: "run-1"}))
+	s.add("fraud", s.able(modelregistry.VersionSpec{Semver: "1.3.0", RunID: "run-2"}))
+	s.add("fraud", s.able(modelregistry.VersionSpec{Semver: "2.0.0-rc.1"}))
 	s.promote("fraud", 1, production)
 	s.promote("fraud", 2, staging)
 	return v
@@ -30,43 +31,62 @@ func fraud(s *trial) *modelregistry.Version {
 func resolveForms(s *trial) {
 	v := fraud(s)
 	for uri, want := range map[string]int{
-		"models:/fraud/2":                      2,
-		"models:/fraud/Production":             1,
-		"models:/fraud/production":             1,
-		"models:/fraud/Staging":                2,
-		"models:/fraud/None":                   3,
-		"models:/fraud/latest":                 3,
-		"models:/fraud@champion":               1,
-		"models:/fraud@latest":                 3,
-		"models:/fraud/v1.2.3":                 1,
-		"models:/fraud/1.3.0":                  2,
-		"models:/fraud/2.0.0-rc.1":             3,
-		"models:/fraud/^1.2":                   2,
-		"models:/fraud/~1.2.0":                 1,
-		"models:/fraud/%5E1.2":                 2,
-		"models:/fraud@" + v.Digest:            1,
-		"models:/fraud/1@" + v.Digest:          1,
-		"models:/fraud@champion@" + v.Digest:   1,
-		"models:/fraud/Production@" + v.Digest: 1,
-		"models:/fraud/2/some/path":            2,
-		"models:///fraud/2":                    2,
-		"MODELS:/fraud/2":                      2,
-		"runs:/run-2":                          2,
-		"runs:/run-1/model":                    1,
+		"models:/fraud/2":           2,
+		"models:/fraud/Production":  1,
+		"models:/fraud/production":  1,
+		"models:/fraud/Staging":     2,
+		"models:/fraud/None":        3,
+		"models:/fraud/latest":      3,
+		"models:/fraud@champion":    1,
+		"models:/fraud@latest":      3,
+		"models:/fraud/2/some/path": 2,
+		"models:///fraud/2":         2,
+		"MODELS:/fraud/2":           2,
 	} {
-		got, err := s.r.Resolve(s.ctx, uri)
-		if err != nil {
-			s.unsupported(err)
-			s.Errorf("%s: %v", uri, err)
-			continue
-		}
-		if text(got) != text(s.version("fraud", want)) {
-			s.Errorf("%s is version %d; want %d as Version reads it", uri, got.Number, want)
-		}
+		s.finds(uri, want)
 	}
 	got, err := s.r.Resolve(s.ctx, v.URI())
 	s.ok(err)
 	equal(s, "version of its own URI", got.Number, 1)
+}
+
+// finds reports an error unless a URI finds a version of fraud.
+func (s *trial) finds(uri string, want int) {
+	s.Helper()
+	got, err := s.r.Resolve(s.ctx, uri)
+	if err != nil {
+		s.unsupported(err)
+		s.Errorf("%s: %v", uri, err)
+		return
+	}
+	if text(got) != text(s.version("fraud", want)) {
+		s.Errorf("%s is version %d; want %d as Version reads it", uri, got.Number, want)
+	}
+}
+
+func resolveSemver(s *trial) {
+	fraud(s)
+	for uri, want := range map[string]int{
+		"models:/fraud/v1.2.3":     1,
+		"models:/fraud/1.3.0":      2,
+		"models:/fraud/2.0.0-rc.1": 3,
+		"models:/fraud/^1.2":       2,
+		"models:/fraud/~1.2.0":     1,
+		"models:/fraud/%5E1.2":     2,
+	} {
+		s.finds(uri, want)
+	}
+	for _, uri := range []string{"models:/fraud/v9.9.9", "models:/fraud/^9"} {
+		_, err := s.r.Resolve(s.ctx, uri)
+		s.fails(err, modelregistry.ErrNotFound, strings.TrimPrefix(strings.TrimPrefix(uri, "models:/fraud/"), "v"))
+	}
+}
+
+func resolveDigests(s *trial) {
+	v := fraud(s)
+	for _, uri := range []string{"models:/fraud@", "models:/fraud/1@", "models:/fraud@champion@", "models:/fraud/Production@"} {
+		s.finds(uri+v.Digest, 1)
+	}
 }
 
 func resolvePins(s *trial) {
@@ -124,16 +144,6 @@ func resolveDeepRange(s *trial) {
 	equal(s, "^3", s.names("models:/fraud/^3"), 0)
 }
 
-func resolveRuns(s *trial) {
-	s.add("a", modelregistry.VersionSpec{RunID: "run"})
-	s.add("b", modelregistry.VersionSpec{RunID: "run", Description: "the newer"})
-	v, err := s.r.Resolve(s.ctx, "runs:/run/model")
-	s.ok(err)
-	equal(s, "version", v.Description, "the newer")
-	_, err = s.r.Resolve(s.ctx, "runs:/none")
-	s.fails(err, modelregistry.ErrNotFound, `"none"`)
-}
-
 func resolveMissing(s *trial) {
 	fraud(s)
 	for uri, hint := range map[string]string{
@@ -144,8 +154,6 @@ func resolveMissing(s *trial) {
 		"models:/fraud/4":        "version 4",
 		"models:/fraud/Archived": "Archived",
 		"models:/fraud@none":     `alias "none"`,
-		"models:/fraud/v9.9.9":   "9.9.9",
-		"models:/fraud/^9":       "^9",
 	} {
 		_, err := s.r.Resolve(s.ctx, uri)
 		s.fails(err, modelregistry.ErrNotFound, hint)

@@ -34,19 +34,23 @@ func promoteArchives(s *trial) {
 	equal(s, "its stage", p.Displaced[0].Stage, archived)
 	equal(s, "promoted as read", text(s.version("fraud", 2)), text(p.Version))
 	equal(s, "displaced as read", text(s.version("fraud", 1)), text(p.Displaced[0]))
-	if !p.Version.StageSince.After(p.Version.Created) || !p.Version.Updated.Equal(p.Version.StageSince) {
-		s.Fatalf("times of %s", text(p.Version))
-	}
+	s.told(func() {
+		if !p.Version.StageSince.After(p.Version.Created) || !p.Version.Updated.Equal(p.Version.StageSince) {
+			s.Fatalf("times of %s", text(p.Version))
+		}
+	})
 	s.promote("fraud", 3, staging)
 	equal(s, "Production", s.holders("fraud", production), "2")
 	equal(s, "Staging", s.holders("fraud", staging), "3")
 	equal(s, "holders", text(s.model("fraud").Holders), `{"Production":[2],"Staging":[3]}`)
-	last := s.events(modelregistry.EventQuery{Model: "fraud", Version: 2, Newest: true, Limit: 1})[0]
-	equal(s, "event", last.Kind, modelregistry.StageChanged)
-	equal(s, "reason", last.Reason, "better")
-	equal(s, "before", string(last.Before["stage"]), `"None"`)
-	equal(s, "after", string(last.After["stage"]), `"Production"`)
-	equal(s, "holders in the event", text(last.Holders), `{"Production":{"before":[1],"after":[2]}}`)
+	s.told(func() {
+		last := s.events(modelregistry.EventQuery{Model: "fraud", Version: 2, Newest: true, Limit: 1})[0]
+		equal(s, "event", last.Kind, modelregistry.StageChanged)
+		equal(s, "reason", last.Reason, "better")
+		equal(s, "before", string(last.Before["stage"]), `"None"`)
+		equal(s, "after", string(last.After["stage"]), `"Production"`)
+		equal(s, "holders in the event", text(last.Holders), `{"Production":{"before":[1],"after":[2]}}`)
+	})
 }
 
 func promoteExpecting(s *trial) {
@@ -151,6 +155,8 @@ func moveDown(s *trial) {
 	equal(s, "Production", s.holders("fraud", production), "")
 	equal(s, "Staging", s.holders("fraud", staging), "1")
 	equal(s, "models:/fraud/Production", s.names("models:/fraud/Production"), 0)
-	last := s.events(modelregistry.EventQuery{Model: "fraud", Newest: true, Limit: 1})[0]
-	equal(s, "holders in the event", text(last.Holders), `{"Production":{"before":[1]},"Staging":{"before":[2],"after":[1]}}`)
+	s.told(func() {
+		last := s.events(modelregistry.EventQuery{Model: "fraud", Newest: true, Limit: 1})[0]
+		equal(s, "holders in the event", text(last.Holders), `{"Production":{"before":[1]},"Staging":{"before":[2],"after":[1]}}`)
+	})
 }

@@ -16,9 +16,9 @@ var versionPromises = []promise{
 }
 
 func updateVersion(s *trial) {
-	v := s.add("fraud", modelregistry.VersionSpec{
+	v := s.add("fraud", s.able(modelregistry.VersionSpec{
 		Files: tree(map[string]string{"a": "1"}), Description: "old", Tags: map[string]string{"a": "1", "b": "2"}, Aliases: []string{"x"}, Semver: "1.0.0",
-	})
+	}))
 	s.promote("fraud", 1, production)
 	got, err := s.r.UpdateVersion(s.ctx, "fraud", 1, modelregistry.VersionPatch{
 		Description: ptr("new"), SetTags: map[string]string{"b": "3", "c": ""}, DeleteTags: []string{"a", "none"}, Reason: "tidy",
@@ -30,11 +30,13 @@ func updateVersion(s *trial) {
 	equal(s, "stage", got.Stage, production)
 	equal(s, "digest", got.Digest, v.Digest)
 	equal(s, "aliases", got.Aliases.String(), "x")
-	last := s.events(modelregistry.EventQuery{Model: "fraud", Newest: true, Limit: 1})[0]
-	equal(s, "event", last.Kind, modelregistry.VersionUpdated)
-	equal(s, "tags before", string(last.Before["tags"]), `{"a":"1","b":"2"}`)
-	equal(s, "tags after", string(last.After["tags"]), `{"b":"3","c":""}`)
-	equal(s, "reason", last.Reason, "tidy")
+	s.told(func() {
+		last := s.events(modelregistry.EventQuery{Model: "fraud", Newest: true, Limit: 1})[0]
+		equal(s, "event", last.Kind, modelregistry.VersionUpdated)
+		equal(s, "tags before", string(last.Before["tags"]), `{"a":"1","b":"2"}`)
+		equal(s, "tags after", string(last.After["tags"]), `{"b":"3","c":""}`)
+		equal(s, "reason", last.Reason, "tidy")
+	})
 	before := s.state()
 	_, err = s.r.UpdateVersion(s.ctx, "fraud", 1, modelregistry.VersionPatch{Description: ptr("new"), DeleteTags: []string{"none"}})
 	s.ok(err)
@@ -54,10 +56,12 @@ func deleteVersion(s *trial) {
 	s.unchanged(before)
 	s.ok(s.r.DeleteVersion(s.ctx, "fraud", 2, &modelregistry.DeleteOptions{Reason: "failed the tests"}))
 	s.fails(s.r.DeleteVersion(s.ctx, "fraud", 2, nil), modelregistry.ErrNotFound, "version 2")
-	last := s.events(modelregistry.EventQuery{Model: "fraud", Version: 2, Newest: true, Limit: 1})[0]
-	equal(s, "event", last.Kind, modelregistry.VersionDeleted)
-	equal(s, "reason", last.Reason, "failed the tests")
-	equal(s, "holders in the event", text(last.Holders), `{"Staging":{"before":[2]}}`)
+	s.told(func() {
+		last := s.events(modelregistry.EventQuery{Model: "fraud", Version: 2, Newest: true, Limit: 1})[0]
+		equal(s, "event", last.Kind, modelregistry.VersionDeleted)
+		equal(s, "reason", last.Reason, "failed the tests")
+		equal(s, "holders in the event", text(last.Holders), `{"Staging":{"before":[2]}}`)
+	})
 	s.ok(s.r.DeleteVersion(s.ctx, "fraud", 3, &modelregistry.DeleteOptions{Force: true}))
 	equal(s, "Production", s.names("models:/fraud/Production"), 0)
 	equal(s, "next number", s.register("fraud", 1).Number, 4)
@@ -68,17 +72,17 @@ func deleteVersion(s *trial) {
 }
 
 func copyVersion(s *trial) {
-	v := s.add("fraud", modelregistry.VersionSpec{
+	v := s.add("fraud", s.able(modelregistry.VersionSpec{
 		Files: tree(map[string]string{"a": "1", "b/c": "2"}), Semver: "1.0.0", Description: "d", Tags: map[string]string{"k": "v"},
 		Params: map[string]string{"p": "1"}, Metrics: map[string]float64{"m": 0.5}, RunID: "run", Aliases: []string{"champion"},
-	})
+	}))
 	s.promote("fraud", 1, production)
 	c, err := s.r.CopyVersion(s.ctx, "models:/fraud@champion", "serving", &modelregistry.ChangeOptions{Reason: "release"})
 	s.ok(err)
 	equal(s, "as read", text(s.version("serving", 1)), text(c))
 	equal(s, "digest", c.Digest, v.Digest)
 	equal(s, "size", c.Size, v.Size)
-	equal(s, "files", c.FileCount, 2)
+	equal(s, "files", c.FileCount, v.FileCount)
 	equal(s, "description", c.Description, "d")
 	equal(s, "tags", text(c.Tags), text(v.Tags))
 	equal(s, "params", text(c.Params), text(v.Params))
@@ -89,13 +93,14 @@ func copyVersion(s *trial) {
 	content, err := fs.ReadFile(s.r.Files(s.ctx, c), "b/c")
 	s.ok(err)
 	equal(s, "content", string(content), "2")
-	g, err := s.r.Lineage(s.ctx, modelregistry.Node{Kind: modelregistry.ModelVersion, Name: "serving", Version: "1"}, nil)
-	s.ok(err)
-	equal(s, "edges", text(g.Edges), text([]modelregistry.Edge{{
-		From: modelregistry.Node{Kind: modelregistry.ModelVersion, Name: "serving", Version: "1"}, Type: modelregistry.DerivedFrom,
-		To: modelregistry.Node{Kind: modelregistry.ModelVersion, Name: "fraud", Version: "1"},
-	}}))
-	equal(s, "reason", s.events(modelregistry.EventQuery{Model: "serving", Version: 1})[0].Reason, "release")
+	if s.can("Lineage") {
+		g, err := s.r.Lineage(s.ctx, version("serving", 1), nil)
+		s.ok(err)
+		equal(s, "edges", text(g.Edges), text([]modelregistry.Edge{edge(version("serving", 1), modelregistry.DerivedFrom, version("fraud", 1))}))
+	}
+	s.told(func() {
+		equal(s, "reason", s.events(modelregistry.EventQuery{Model: "serving", Version: 1})[0].Reason, "release")
+	})
 	before := s.state()
 	_, err = s.r.CopyVersion(s.ctx, "models:/none/1", "serving", nil)
 	s.fails(err, modelregistry.ErrNotFound, `"none"`)

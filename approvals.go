@@ -1,0 +1,315 @@
+package modelregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+// maxPending is how many requests of a model can wait at once: they are listed in its row.
+const maxPending = 100
+
+// A pendingRequest is what a model's row tells of a request that waits. It may have expired.
+type pendingRequest struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
+	Stage   Stage  `json:"stage"`
+	Expires int64  `json:"expires,omitempty"` // microseconds since the Unix epoch
+}
+
+func (r *registry) RequestTransition(ctx context.Context, model string, number int, to Stage, spec RequestSpec) (*Request, error) {
+	q, err := r.requestTransition(ctx, model, number, to, spec)
+	return q, wrap("RequestTransition", versionRef(model, number), err)
+}
+
+func (r *registry) requestTransition(ctx context.Context, model string, number int, to Stage, spec RequestSpec) (q *Request, err error) {
+	if to, err = to.normal(); err != nil {
+		return nil, err
+	}
+	if !to.active() {
+		return nil, fmt.Errorf("stage %s: %w: approvals are asked for Staging and Production", to, ErrInvalid)
+	}
+	if err := checkNumber(number); err != nil {
+		return nil, err
+	}
+	g, err := r.gating(ctx, model, to, spec.Waive)
+	if err != nil {
+		return nil, err
+	}
+	if err := spec.settle(r.actor, g); err != nil {
+		return nil, err
+	}
+	err = r.changeModel(ctx, model, spec.Reason, false, nil, func(c *change) error {
+		q, err = c.request(number, to, spec)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// settle checks the spec and fills in what the gates say.
+func (spec *RequestSpec) settle(requester string, g *gating) error {
+	if err := checkVoter(requester); err != nil {
+		return err
+	}
+	spec.Expires = spec.Expires.UTC().Truncate(time.Microsecond)
+	gates := g.approvalGates()
+	if len(spec.Approvers) == 0 {
+		for _, gate := range gates {
+			if len(gate.approvers) == 0 {
+				spec.Approvers = nil // it counts everybody
+				break
+			}
+			for _, name := range gate.approvers {
+				if !slices.Contains(spec.Approvers, name) {
+					spec.Approvers = append(spec.Approvers, name)
+				}
+			}
+		}
+	}
+	if spec.Need == 0 {
+		spec.Need = 1
+		for _, gate := range gates {
+			spec.Need = max(spec.Need, gate.need)
+		}
+	}
+	spec.Approvers = slices.Clone(spec.Approvers)
+	spec.Waive = maps.Clone(spec.Waive)
+	if err := checkElectorate(spec.Need, spec.Approvers); err != nil {
+		return err
+	}
+	if len(spec.Approvers) == 0 {
+		return nil
+	}
+	able := func(name string) bool { return name != requester && slices.Contains(spec.Approvers, name) }
+	if n := count(spec.Approvers, able); n < spec.Need {
+		return fmt.Errorf("%w: %d approvals, and %d of the approvers can vote, who do not ask for it themselves", ErrInvalid, spec.Need, n)
+	}
+	for _, gate := range gates {
+		who := gate.approvers
+		if len(who) == 0 {
+			who = spec.Approvers
+		}
+		if n := count(who, able); n < gate.need {
+			return fmt.Errorf("%w: the gate %q counts %d of the approvers, who do not ask for it themselves", ErrInvalid, gate.name, n)
+		}
+	}
+	return nil
+}
+
+func count(names []string, which func(string) bool) (n int) {
+	for _, name := range names {
+		if which(name) {
+			n++
+		}
+	}
+	return n
+}
+
+// approvalGates are the gates that count approvals and are not waived.
+func (g *gating) approvalGates() (gates []*approvalGate) {
+	for _, rule := range g.rules {
+		if gate, ok := rule.Gate.(*approvalGate); ok && g.waivers[rule.Name] == "" {
+			gates = append(gates, gate)
+		}
+	}
+	return gates
+}
+
+func checkVoter(actor string) error {
+	if strings.TrimSpace(actor) == "" {
+		return fmt.Errorf("actor: %w: empty; approvals are somebody's (see Registry.As)", ErrInvalid)
+	}
+	return checkText("actor", actor, maxActor)
+}
+
+// request makes a request.
+func (c *change) request(number int, to Stage, spec RequestSpec) (*Request, error) {
+	if !spec.Expires.IsZero() && (!spec.Expires.After(c.now) || spec.Expires.After(never)) {
+		return nil, fmt.Errorf("expires %v: %w: it is not in the future", spec.Expires, ErrInvalid)
+	}
+	if err := c.load(number); err != nil {
+		return nil, err
+	}
+	v, err := c.version(number)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkHolder(to, spec.IfCurrent); err != nil {
+		return nil, err
+	}
+	holders := slices.Clone(c.model.Holders[to])
+	if v.Stage == to && len(holders) == 1 {
+		return nil, &Conflict{Model: c.model.Name, Stage: to, Current: holders,
+			Reason: fmt.Sprintf("version %d of model %q is in %s already", number, c.model.Name, to)}
+	}
+	c.forgetExpired()
+	for _, p := range c.model.Pending {
+		if p.Version == number && p.Stage == to {
+			return nil, fmt.Errorf("request to move version %d of model %q into %s: %w: %s waits for approval", number, c.model.Name, to, ErrExists, p.ID)
+		}
+	}
+	if len(c.model.Pending) >= maxPending {
+		return nil, &Conflict{Model: c.model.Name, Reason: fmt.Sprintf("%d requests of model %q wait for approval; no more can", maxPending, c.model.Name)}
+	}
+	q := &Request{
+		ID: newRequestID(c.now), Model: c.model.Name, ModelID: c.model.ID, Version: number, Stage: to, State: RequestPending,
+		Requester: c.r.actor, Reason: spec.Reason, Approvers: spec.Approvers, Need: spec.Need,
+		From: v.Stage, Holders: holders, Waive: spec.Waive, Created: c.now,
+	}
+	p := pendingRequest{ID: q.ID, Version: number, Stage: to}
+	if !spec.Expires.IsZero() {
+		q.Expires, p.Expires = spec.Expires, spec.Expires.UnixMicro()
+	}
+	c.model.Pending = append(slices.Clip(c.model.Pending), p)
+	if err := c.note(ApprovalRequested, q, "request", q); err != nil {
+		return nil, err
+	}
+	return q, c.putRequest(q)
+}
+
+// note adds an event about a request. The name is none of a Version's fields, of which events else tell.
+func (c *change) note(kind EventKind, q *Request, name string, what any) (err error) {
+	e := c.event(kind, q.Version)
+	e.Request = q.ID
+	e.After, err = jsonFields(map[string]any{name: what})
+	return err
+}
+
+func (c *change) putRequest(q *Request) error {
+	row, err := q.row()
+	if err != nil {
+		return err
+	}
+	if err := c.tx.Put(tableApprovals, row); err != nil {
+		return fmt.Errorf("write request: %w", err)
+	}
+	return nil
+}
+
+// forgetExpired takes out of the model's row what waits no longer.
+func (c *change) forgetExpired() {
+	c.model.Pending = slices.DeleteFunc(c.model.Pending, func(p pendingRequest) bool { return p.expired(c.now.UnixMicro()) })
+}
+
+func (p pendingRequest) expired(now int64) bool { return p.Expires != 0 && p.Expires <= now }
+
+// A decision is what the event of one says.
+type decision struct {
+	State   RequestState `json:"state"`
+	Outcome string       `json:"outcome,omitempty"`
+}
+
+// decide ends a request. The caller writes it.
+func (c *change) decide(q *Request, state RequestState, outcome string) error {
+	q.State, q.Outcome, q.Decided = state, outcome, c.now
+	c.model.Pending = slices.DeleteFunc(c.model.Pending, func(p pendingRequest) bool { return p.ID == q.ID })
+	kind := ApprovalDecided
+	if state == RequestWithdrawn {
+		kind = ApprovalWithdrawn
+	}
+	return c.note(kind, q, "decision", decision{state, outcome})
+}
+
+// failRequests ends the requests about a version that is being deleted.
+func (c *change) failRequests(number int) error {
+	for _, p := range slices.Clone(c.model.Pending) {
+		if p.Version != number || p.expired(c.now.UnixMicro()) {
+			continue
+		}
+		q, err := c.readRequest(p.ID)
+		if err != nil {
+			return err
+		}
+		if err := c.decide(q, RequestFailed, fmt.Sprintf("version %d was deleted", number)); err != nil {
+			return err
+		}
+		if err := c.putRequest(q); err != nil {
+			return err
+		}
+	}
+	c.model.Pending = slices.DeleteFunc(c.model.Pending, func(p pendingRequest) bool { return p.Version == number })
+	return nil
+}
+
+func (c *change) readRequest(id string) (*Request, error) {
+	row, err := c.tx.Get(tableApprovals, backend.StringValue(id))
+	if errors.Is(err, backend.ErrNotFound) {
+		return nil, errNoRequest(id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read request: %w", err)
+	}
+	return decodeRequest(row)
+}
+
+func errNoRequest(id string) error { return fmt.Errorf("request %.80q: %w", id, ErrNotFound) }
+
+// eachRequest calls fn with the model's requests, a batch at a time.
+func (c *change) eachRequest(fn func([]*Request) error) error {
+	const batch = 200
+	find := backend.Query{Table: tableApprovals, Limit: batch, Where: []backend.Cond{{Field: "model", Value: modelKey(c.model.Name)}}}
+	for {
+		rows, err := c.tx.Find(find)
+		if err != nil {
+			return fmt.Errorf("read requests: %w", err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		find.After = rows[len(rows)-1].Key
+		requests := make([]*Request, len(rows))
+		for i, row := range rows {
+			if requests[i], err = decodeRequest(row); err != nil {
+				return err
+			}
+		}
+		if err := fn(requests); err != nil {
+			return err
+		}
+		if len(rows) < batch {
+			return nil
+		}
+	}
+}
+
+// deleteRequests removes the requests of a model that is being deleted. Their events stay.
+func (c *change) deleteRequests() error {
+	return c.eachRequest(func(requests []*Request) error {
+		keys := make([]backend.Key, len(requests))
+		for i, q := range requests {
+			keys[i] = backend.Key{backend.StringValue(q.ID)}
+		}
+		if err := c.tx.Delete(tableApprovals, keys...); err != nil {
+			return fmt.Errorf("delete requests: %w", err)
+		}
+		return nil
+	})
+}
+
+// renameRequests tells the requests of a model its new name; c.model has the old one.
+func (c *change) renameRequests(newName string) error {
+	return c.eachRequest(func(requests []*Request) error {
+		rows := make([]backend.Row, len(requests))
+		for i, q := range requests {
+			q.Model = newName
+			row, err := q.row()
+			if err != nil {
+				return err
+			}
+			rows[i] = row
+		}
+		if err := c.tx.Put(tableApprovals, rows...); err != nil {
+			return fmt.Errorf("write requests: %w", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,174 @@
+package modelregistry
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+func (r *registry) LogRun(ctx context.Context, id string, entries RunEntries) error {
+	return wrap("LogRun", id, r.logRun(ctx, id, entries))
+}
+
+func (r *registry) logRun(ctx context.Context, id string, entries RunEntries) error {
+	if err := checkRunID(id); err != nil {
+		return err
+	}
+	if err := entries.check(); err != nil {
+		return err
+	}
+	if err := r.checkChange(""); err != nil { // the lineage has events
+		return err
+	}
+	now := r.now()
+	points, err := storedPoints(entries.Metrics, now)
+	if err != nil {
+		return err
+	}
+	rows := make([]backend.Row, len(points))
+	for i, p := range points {
+		if rows[i], err = pointRow(id, p); err != nil {
+			return err
+		}
+	}
+	// A row must be there once; of points that are equal the last one's model and data set count.
+	slices.SortStableFunc(rows, func(a, b backend.Row) int { return b.Key.Compare(a.Key) })
+	slices.Reverse(rows)
+	rows = slices.CompactFunc(rows, func(a, b backend.Row) bool { return a.Key.Compare(b.Key) == 0 })
+	about := slices.DeleteFunc(slices.Clone(points), func(p MetricPoint) bool { return p.ModelID == "" })
+	edges := trainedOn(id, entries.Inputs)
+	return r.changeRun(ctx, id, logLocks(about, edges), func(tx backend.Tx, run *runRow) error {
+		if err := run.checkActive(); err != nil {
+			return err
+		}
+		if err := run.log(entries, points); err != nil {
+			return err
+		}
+		run.Updated = now
+		if len(rows) > 0 {
+			if err := tx.Put(tablePoints, rows...); err != nil {
+				return fmt.Errorf("write points: %w", err)
+			}
+		}
+		if len(about) > 0 {
+			if err := logModelMetrics(tx, now, id, about); err != nil {
+				return err
+			}
+		}
+		return r.linkInputs(tx, edges)
+	})
+}
+
+// logLocks are the locks that logging takes besides the run's.
+func logLocks(about []MetricPoint, edges []Edge) []string {
+	var locks []string
+	for _, p := range about {
+		locks = append(locks, loggedModelLock(p.ModelID))
+	}
+	slices.Sort(locks)
+	locks = slices.Compact(locks)
+	if len(edges) > 0 {
+		locks = append(locks, lineageLock)
+	}
+	return locks
+}
+
+func (e *RunEntries) check() error {
+	if n := len(e.Metrics) + len(e.Params) + len(e.Tags) + len(e.Inputs) + len(e.Outputs); n > maxEntries {
+		return fmt.Errorf("%w: %d entries, at most %d in one call", ErrInvalid, n, maxEntries)
+	}
+	if err := checkEntries("param", e.Params, maxParamValue); err != nil {
+		return err
+	}
+	if err := checkEntries("tag", e.Tags, maxTagValue); err != nil {
+		return err
+	}
+	for _, in := range e.Inputs {
+		if err := in.check(); err != nil {
+			return err
+		}
+	}
+	for _, out := range e.Outputs {
+		if err := checkLoggedID(out.ModelID); err != nil {
+			return fmt.Errorf("output: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkLoggedID checks what is used as the ID of a logged model.
+func checkLoggedID(id string) error {
+	if id == "" {
+		return fmt.Errorf("model ID: %w: empty", ErrInvalid)
+	}
+	return checkText("model ID", id, maxRunID)
+}
+
+// storedPoints checks points and completes them to what is stored.
+func storedPoints(in []MetricPoint, now time.Time) ([]MetricPoint, error) {
+	out := slices.Clone(in)
+	for i := range out {
+		p := &out[i]
+		if err := checkKey("metric", p.Key); err != nil {
+			return nil, err
+		}
+		for _, err := range []error{
+			checkText("model ID", p.ModelID, maxRunID),
+			checkText("dataset name", p.DatasetName, maxDataset),
+			checkText("dataset digest", p.DatasetDigest, maxDataset),
+		} {
+			if err != nil {
+				return nil, fmt.Errorf("metric %q: %w", p.Key, err)
+			}
+		}
+		if p.Time.IsZero() {
+			p.Time = now
+		}
+		var err error
+		if p.Time, err = stored("time of metric "+p.Key, p.Time); err != nil {
+			return nil, err
+		}
+		switch {
+		case p.Value == 0:
+			p.Value = 0 // not minus zero
+		case math.IsNaN(p.Value):
+			p.Value = math.NaN() // of all that there are, one
+		}
+	}
+	return out, nil
+}
+
+// log adds entries to the run's row.
+func (r *runRow) log(entries RunEntries, points []MetricPoint) error {
+	for key, value := range entries.Params {
+		if old, ok := r.Params.Lookup(key); ok && old != value {
+			return fmt.Errorf("param %q of run %s: %w: it is %.80q already, and a param never changes; not %.80q", key, r.ID, ErrInvalid, old, value)
+		}
+	}
+	r.Params = r.Params.with(entries.Params, nil)
+	r.Tags = r.Tags.with(entries.Tags, nil)
+	if r.Metrics == nil && len(points) > 0 {
+		r.Metrics = make(map[string]MetricPoint)
+	}
+	for _, p := range points {
+		if old, ok := r.Metrics[p.Key]; !ok || !old.newer(p) {
+			r.Metrics[p.Key] = p
+		}
+	}
+	for _, in := range entries.Inputs {
+		r.addInput(in)
+	}
+	for _, out := range entries.Outputs {
+		i := slices.IndexFunc(r.Outputs, func(o RunOutput) bool { return o.ModelID == out.ModelID })
+		if i < 0 {
+			r.Outputs = append(r.Outputs, out)
+		} else {
+			r.Outputs[i] = out
+		}
+	}
+	return r.checkSize()
+}

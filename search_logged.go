@@ -1,0 +1,96 @@
+package modelregistry
+
+import (
+	"context"
+
+	"github.com/modelregistry-go/modelregistry/backend"
+)
+
+var loggedModelSubject = searchSubject{
+	what: "logged models", one: "one experiment", table: tableLoggedModels, key: []string{"id"}, scan: "created",
+	order: []string{"creation_timestamp DESC", "model_id"}, wide: true,
+	attributes: []attribute{
+		{attrModelID, kindText, "id", []string{"model_id"}},
+		{attrName, kindText, "name", []string{"name"}},
+		{attrModelType, kindText, "model_type", []string{"model_type"}},
+		{attrStatus, kindText, "status", []string{"status"}},
+		{attrRun, kindText, "run", []string{"source_run_id", "run_id"}},
+		{attrExperiment, kindText, "experiment", []string{"experiment_id"}},
+		{attrCreated, kindTime, "created", []string{"creation_timestamp", "creation_time", "creation_timestamp_ms", "created"}},
+		{attrUpdated, kindTime, "updated", []string{"last_updated_timestamp", "last_updated_timestamp_ms", "last_updated_time", "updated"}},
+		{attrLifecycle, kindText, "lifecycle", []string{"lifecycle_stage"}},
+		{attrArtifacts, kindText, "", []string{"artifact_location", "artifact_uri"}},
+	},
+	entities: []string{"attribute", "attributes", "tag", "tags", "param", "params", "metric", "metrics"},
+}
+
+func (r *registry) SearchLoggedModels(ctx context.Context, q Query) (LoggedModelPage, error) {
+	var page LoggedModelPage
+	next, err := runSearch(ctx, r.backend, &loggedModelSubject, q, func(row backend.Row) (found, error) {
+		m, err := decodeLoggedModel(row)
+		return foundLoggedModel{LoggedModel: m}, err
+	}, func(f found) { page.Models = append(page.Models, f.(foundLoggedModel).LoggedModel) })
+	if err != nil {
+		return LoggedModelPage{}, wrap("SearchLoggedModels", "", err)
+	}
+	page.Next = next
+	return page, nil
+}
+
+type foundLoggedModel struct {
+	bareFound
+	*LoggedModel
+}
+
+func (m foundLoggedModel) text(id attrID) string {
+	switch id {
+	case attrModelID:
+		return m.ID
+	case attrName:
+		return m.Name
+	case attrModelType:
+		return m.Type
+	case attrStatus:
+		return string(m.Status)
+	case attrRun:
+		return m.RunID
+	case attrExperiment:
+		return m.ExperimentID
+	case attrLifecycle:
+		return lifecycle(m.Deleted)
+	case attrArtifacts:
+		return m.Artifacts
+	}
+	return ""
+}
+
+func (m foundLoggedModel) int(id attrID) int64 {
+	if id == attrCreated {
+		return m.Created.UnixMicro()
+	}
+	return m.Updated.UnixMicro()
+}
+
+func (m foundLoggedModel) entry(ent entity, key string) (string, bool) {
+	if ent == entParam {
+		return m.Params.Lookup(key)
+	}
+	return m.Tags.Lookup(key)
+}
+
+func (m foundLoggedModel) metric(key string) (float64, bool) { return m.LoggedModel.metric(key) }
+
+func (m foundLoggedModel) column(field string) backend.Value {
+	switch field {
+	case "created":
+		return backend.TimeValue(m.Created)
+	case "updated":
+		return backend.TimeValue(m.Updated)
+	}
+	for i := range loggedModelSubject.attributes {
+		if a := &loggedModelSubject.attributes[i]; a.field == field {
+			return backend.StringValue(m.text(a.id))
+		}
+	}
+	return backend.Value{}
+}
