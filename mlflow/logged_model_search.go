@@ -1,0 +1,111 @@
+package mlflow
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/modelregistry-go/modelregistry"
+)
+
+type loggedModelsJSON struct {
+	Models []loggedModelJSON `json:"models,omitempty"`
+	Next   string            `json:"next_page_token,omitempty"`
+}
+
+func (c *call) searchLoggedModels() (any, error) {
+	limit, experiments := c.maxResults(50, maxRunResults), c.experimentIDs()
+	if !c.has("experiment_ids") {
+		c.missing("experiment_ids")
+	}
+	q := modelregistry.Query{OrderBy: c.modelOrder(), PageToken: c.pageToken()}
+	filter, datasets := c.text("filter"), c.datasets()
+	if c.problem != nil {
+		return nil, c.problem
+	}
+	reg, err := c.authorize(Read, Resource{Kind: KindLoggedModel})
+	if err != nil {
+		return nil, err
+	}
+	if len(experiments) == 0 {
+		return loggedModelsJSON{}, nil
+	}
+	condition, has := within(experiments)
+	if q.Filter, err = narrow(filter, "lifecycle_stage = 'active'", condition); err != nil {
+		return nil, err
+	}
+	found, next, err := fill(limit, q, func(q modelregistry.Query) ([]*modelregistry.LoggedModel, string, error) {
+		page, err := reg.SearchLoggedModels(c.r.Context(), q)
+		return page.Models, page.Next, err
+	}, func(m *modelregistry.LoggedModel) bool {
+		return has(m.ExperimentID) && (len(datasets) == 0 || slices.ContainsFunc(m.Metrics, func(p modelregistry.LoggedMetric) bool { return onAny(p, datasets) })) &&
+			c.may(Read, loggedModelResource(m))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return loggedModelsJSON{each(found, loggedModelOf), wireToken(next)}, nil
+}
+
+// modelOrder is the field order_by, as the registry has it.
+func (c *call) modelOrder() []string {
+	var order []string
+	for _, o := range c.objects("order_by") {
+		if o.text("dataset_name") != "" || o.text("dataset_digest") != "" {
+			c.mistake(invalid("Ordering by the metric of one data set is not supported; leave out %s.", o.path("dataset_name")))
+		}
+		field := strings.TrimSuffix(o.required("field_name"), "_ms")
+		if key, ok := strings.CutPrefix(field, "metrics."); ok {
+			field = "metrics.`" + strings.ReplaceAll(strings.Trim(key, "`"), "`", "``") + "`"
+		}
+		switch o.fields["ascending"] {
+		case nil, true:
+			order = append(order, field+" ASC")
+		case false:
+			order = append(order, field+" DESC")
+		default:
+			c.wrongType(o.path("ascending"), o.fields["ascending"])
+		}
+	}
+	return order
+}
+
+// A dataset is one that metrics can be about; digest "" is any.
+type dataset struct{ name, digest string }
+
+// datasets is the field datasets: models are wanted that have a metric of one of them.
+func (c *call) datasets() []dataset {
+	var out []dataset
+	for _, d := range c.objects("datasets") {
+		out = append(out, dataset{d.required("dataset_name"), d.text("dataset_digest")})
+	}
+	return out
+}
+
+func onAny(p modelregistry.LoggedMetric, datasets []dataset) bool {
+	return slices.Contains(datasets, dataset{p.DatasetName, p.DatasetDigest}) || slices.Contains(datasets, dataset{p.DatasetName, ""})
+}
+
+// authorizeModels asks whether the caller may do action with logged models, which are read only if there is somebody to be
+// told of their experiments. Those that are not there are for the registry to miss.
+func (c *call) authorizeModels(action Action, ids []string) error {
+	if len(ids) == 0 || c.s.opts.Authorize == nil {
+		return nil
+	}
+	var reg modelregistry.Registry
+	var err error
+	for _, id := range ids {
+		if reg, err = c.authorize(action, Resource{Kind: KindLoggedModel, Name: id}); err != nil {
+			return err
+		}
+	}
+	_, _, err = fill(len(ids), modelregistry.Query{Filter: oneOf("model_id", ids)}, func(q modelregistry.Query) ([]*modelregistry.LoggedModel, string, error) {
+		page, err := reg.SearchLoggedModels(c.r.Context(), q)
+		for _, m := range page.Models {
+			if !c.may(action, loggedModelResource(m)) {
+				return nil, "", c.denied
+			}
+		}
+		return page.Models, page.Next, err
+	}, func(*modelregistry.LoggedModel) bool { return true })
+	return err
+}
