@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry"
+)
+
+// sweep removes what nothing names.
+func sweep(ctx context.Context, args []string, std streams) (err error) {
+	var store storeFlags
+	set := flags("sweep", std)
+	store.add(set)
+	dry := set.Bool("dry-run", false, "only tell what would be removed")
+	age := set.Duration("min-age", 24*time.Hour, "spare what was stored more recently than this")
+	if err := parse(set, args); err != nil {
+		return err
+	}
+	reg, closeAll, err := store.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAll()) }()
+	opts := &modelregistry.SweepOptions{DryRun: *dry, MinAge: *age}
+	if *age == 0 {
+		opts.MinAge = -1
+	}
+	report, err := reg.Sweep(ctx, opts)
+	if err != nil {
+		return err
+	}
+	verb := "removed"
+	if *dry {
+		verb = "would remove"
+	}
+	for _, b := range report.Removed {
+		fmt.Fprintln(std.out, b.Digest, b.Size)
+	}
+	_, err = fmt.Fprintf(std.err, "%s %d blobs of %d bytes; %d stay\n", verb, len(report.Removed), report.Bytes, report.Kept)
+	return err
+}
