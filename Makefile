@@ -13,9 +13,11 @@ FUZZTIME := 5s
 
 test: tools lint unit race examples fuzz
 
-# The servers that tests start: installed by the system's package manager where they are missing.
+# The servers that tests start: installed by the system's package manager where they are missing. And MLflow, which
+# tests install themselves when they need it: here it does not count as a test's time.
 tools:
 	@./internal/tools/install.sh
+	@for version in 3.17.2 2.22.5; do ./internal/tools/venv.sh $$version >/dev/null; done
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
@@ -31,7 +33,10 @@ race:
 examples:
 	@for m in $(filter-out .,$(MODULES)); do (cd $$m && echo "test $$m" && go test -count=1 ./...); done
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
-	  go run ./examples/quickstart -dir "$$dir" >/dev/null && go run ./examples/quickstart -dir "$$dir" >/dev/null && echo "quickstart: ran twice"
+	  for program in quickstart train; do \
+	    go run ./examples/$$program -dir "$$dir/$$program" >/dev/null; go run ./examples/$$program -dir "$$dir/$$program" >/dev/null; \
+	    echo "$$program: ran twice"; \
+	  done
 
 fuzz:
 	@for f in $$(grep -rhoE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed 's/func //' | sort -u); do \

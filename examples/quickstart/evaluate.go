@@ -1,14 +1,18 @@
 package main
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/modelregistry-go/modelregistry/examples/iris"
+)
 
 // confusion counts flowers by what they are (rows) and what a classifier takes them for (columns).
 type confusion [3][3]int
 
-func evaluate(c *classifier, flowers []flower) confusion {
+func evaluate(c *classifier, flowers []iris.Flower) confusion {
 	var counts confusion
 	for _, f := range flowers {
-		counts[slices.Index(species, f.species)][slices.Index(species, c.predict(f.sizes))]++
+		counts[slices.Index(iris.Species, f.Species)][slices.Index(iris.Species, c.predict(f.Sizes))]++
 	}
 	return counts
 }
@@ -29,7 +33,7 @@ func (m confusion) total() (n int) {
 func (m confusion) metrics() map[string]float64 {
 	metrics := map[string]float64{"accuracy": float64(m.right()) / float64(m.total())}
 	for i, row := range m {
-		metrics["recall."+species[i]] = float64(row[i]) / float64(row[0]+row[1]+row[2])
+		metrics["recall."+iris.Species[i]] = float64(row[i]) / float64(row[0]+row[1]+row[2])
 	}
 	return metrics
 }

@@ -17,8 +17,12 @@ func lookBack(ctx context.Context, reg modelregistry.Registry, show *narrator, i
 	}
 	show.printf("At %s it was version %d that served: %s.\n", incident.Format(clock), then.Number, then.Description)
 
-	// What was made of the data set?
-	graph, err := reg.Lineage(ctx, irisNode(), nil)
+	// What was made of this very data?
+	data, err := irisNode(ctx)
+	if err != nil {
+		return err
+	}
+	graph, err := reg.Lineage(ctx, data, nil)
 	if err != nil {
 		return err
 	}
@@ -26,8 +30,8 @@ func lookBack(ctx context.Context, reg modelregistry.Registry, show *narrator, i
 	for _, node := range graph.Nodes[1:] { // the first is the data set itself
 		made = append(made, node.Version)
 	}
-	show.printf("Trained on %s, SHA-256 %s: versions %s.\n",
-		graph.Root.Name, shortDigest(graph.Root.Attributes.Get("digest")), strings.Join(made, ", "))
+	show.printf("Trained on %s, digest %s: versions %s.\n",
+		graph.Root.Name, shortDigest(graph.Root.Version), strings.Join(made, ", "))
 
 	// Is the history as it was written?
 	report, err := reg.Verify(ctx, model)

@@ -18,6 +18,7 @@ import (
 	"github.com/modelregistry-go/modelregistry"
 	"github.com/modelregistry-go/modelregistry/backend/sqlite"
 	"github.com/modelregistry-go/modelregistry/blob"
+	"github.com/modelregistry-go/modelregistry/examples/iris"
 )
 
 const (
@@ -48,11 +49,11 @@ func run(ctx context.Context, dir string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	flowers, err := readIris()
+	flowers, err := iris.Read()
 	if err != nil {
 		return err
 	}
-	train, test := split(flowers)
+	train, test := iris.Split(flowers)
 	show.printf("The registry is in %s: rows in registry.db, files in blobs/.\n", dir)
 	show.printf("iris.csv has %d flowers: %d to train with, %d to test on.\n", len(flowers), len(train), len(test))
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelregistry-go/modelregistry"
+	"github.com/modelregistry-go/modelregistry/examples/iris"
 )
 
 var update = flag.Bool("update", false, "rewrite what README.md and testdata show")
@@ -94,7 +95,7 @@ func refusesAlteredModels(t *testing.T, dir string) {
 	defer func() { require.NoError(t, closeRegistry()) }()
 	show, err := newNarrator(t.Context(), reg, new(bytes.Buffer))
 	require.NoError(t, err)
-	flowers, err := readIris()
+	flowers, err := iris.Read()
 	require.NoError(t, err)
 	_, err = serve(t.Context(), reg, show, flowers)
 	require.ErrorIs(t, err, modelregistry.ErrCorrupt)
@@ -104,18 +105,4 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, run(ctx, t.TempDir(), new(bytes.Buffer)), context.Canceled)
-}
-
-func TestIrisIsFishersTable(t *testing.T) {
-	flowers, err := readIris()
-	require.NoError(t, err)
-	require.Len(t, flowers, 150)
-	count := map[string]int{}
-	for _, f := range flowers {
-		count[f.species]++
-	}
-	require.Equal(t, map[string]int{"setosa": 50, "versicolor": 50, "virginica": 50}, count)
-	// The two flowers that the UCI file has wrong.
-	require.Equal(t, flower{[4]float64{4.9, 3.1, 1.5, 0.2}, "setosa"}, flowers[34])
-	require.Equal(t, flower{[4]float64{4.9, 3.6, 1.4, 0.1}, "setosa"}, flowers[37])
 }

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/modelregistry-go/modelregistry"
+	"github.com/modelregistry-go/modelregistry/examples/iris"
 )
 
 // clock is how times are printed.
@@ -128,16 +129,16 @@ func field(fields map[string]json.RawMessage, name string) string {
 }
 
 // predictions prints what a version takes some flowers for.
-func (n *narrator) predictions(v *modelregistry.Version, c *classifier, flowers []flower) {
+func (n *narrator) predictions(v *modelregistry.Version, c *classifier, flowers []iris.Flower) {
 	rows := [][]string{{"SEPAL", "PETAL", "IS A", "VERSION " + fmt.Sprint(v.Number) + " SAYS", ""}}
 	for _, f := range flowers {
-		says, mark := c.predict(f.sizes), "right"
-		if says != f.species {
+		says, mark := c.predict(f.Sizes), "right"
+		if says != f.Species {
 			mark = "WRONG"
 		}
 		rows = append(rows, []string{
-			fmt.Sprintf("%.1f × %.1f cm", f.sizes[0], f.sizes[1]), fmt.Sprintf("%.1f × %.1f cm", f.sizes[2], f.sizes[3]),
-			f.species, says, mark,
+			fmt.Sprintf("%.1f × %.1f cm", f.Sizes[0], f.Sizes[1]), fmt.Sprintf("%.1f × %.1f cm", f.Sizes[2], f.Sizes[3]),
+			f.Species, says, mark,
 		})
 	}
 	n.table(rows)

@@ -15,6 +15,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/modelregistry-go/modelregistry/examples/iris"
 )
 
 // savePlot draws the confusion matrix into a PNG file: what the flowers are from top to bottom, what they were taken for
@@ -45,8 +47,8 @@ func (m confusion) savePlot(title, file string) error {
 		}
 	}
 	p.Add(counts)
-	p.NominalX(species...)
-	upwards := slices.Clone(species) // the axis counts from below
+	p.NominalX(iris.Species...)
+	upwards := slices.Clone(iris.Species) // the axis counts from below
 	slices.Reverse(upwards)
 	p.NominalY(upwards...)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {

@@ -9,20 +9,22 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/optimize"
 	"gonum.org/v1/gonum/stat"
+
+	"github.com/modelregistry-go/modelregistry/examples/iris"
 )
 
 // trainCentroids makes a classifier that answers with the species whose mean flower is nearest. The squared distance of
 // x to a mean m is |x|² - 2mx + |m|², and |x|² is the same for all species, so the weights are 2m and -|m|².
-func trainCentroids(flowers []flower, features string) *classifier {
-	c := &classifier{Species: species, Features: features}
-	for _, name := range species {
+func trainCentroids(flowers []iris.Flower, features string) *classifier {
+	c := &classifier{Species: iris.Species, Features: features}
+	for _, name := range iris.Species {
 		var sum []float64
 		count := 0.0
 		for _, f := range flowers {
-			if f.species != name {
+			if f.Species != name {
 				continue
 			}
-			x := featureSets[features](f.sizes)
+			x := featureSets[features](f.Sizes)
 			if sum == nil {
 				sum = make([]float64, len(x))
 			}
@@ -39,13 +41,13 @@ func trainCentroids(flowers []flower, features string) *classifier {
 
 // trainSoftmax is multinomial logistic regression: L-BFGS minimises the mean cross-entropy plus l2/2 times the sum of
 // the squared weights, on features that are scaled to mean 0 and deviation 1.
-func trainSoftmax(flowers []flower, features string, l2 float64) (*classifier, error) {
+func trainSoftmax(flowers []iris.Flower, features string, l2 float64) (*classifier, error) {
 	x, means, deviations := standardised(flowers, features)
 	n, d := x.Dims()
-	k := len(species)
+	k := len(iris.Species)
 	isA := mat.NewDense(n, k, nil)
 	for i, f := range flowers {
-		isA.Set(i, slices.Index(species, f.species), 1)
+		isA.Set(i, slices.Index(iris.Species, f.Species), 1)
 	}
 	penalised := func(w []float64) []float64 { return w[:(d-1)*k] } // all but the constant terms, in the last row
 
@@ -71,7 +73,7 @@ func trainSoftmax(flowers []flower, features string, l2 float64) (*classifier, e
 
 	// The classifier's features are not scaled: put the scale into its weights.
 	w := mat.NewDense(d, k, result.X)
-	c := &classifier{Species: species, Features: features}
+	c := &classifier{Species: iris.Species, Features: features}
 	for s := range k {
 		weights := mat.Col(nil, s, w)
 		for j := range d - 1 {
@@ -84,11 +86,11 @@ func trainSoftmax(flowers []flower, features string, l2 float64) (*classifier, e
 }
 
 // standardised returns a row for each flower: its features with mean 0 and deviation 1, and a 1 for the constant term.
-func standardised(flowers []flower, features string) (x *mat.Dense, means, deviations []float64) {
-	d := len(featureSets[features](flowers[0].sizes))
+func standardised(flowers []iris.Flower, features string) (x *mat.Dense, means, deviations []float64) {
+	d := len(featureSets[features](flowers[0].Sizes))
 	x = mat.NewDense(len(flowers), d+1, nil)
 	for i, f := range flowers {
-		x.SetRow(i, append(slices.Clone(featureSets[features](f.sizes)), 1))
+		x.SetRow(i, append(slices.Clone(featureSets[features](f.Sizes)), 1))
 	}
 	for j := range d {
 		mean, deviation := stat.MeanStdDev(mat.Col(nil, j, x), nil)
