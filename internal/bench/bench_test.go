@@ -31,7 +31,7 @@ type figure struct {
 }
 
 // figures are in the order of the table. A figure that closes its store comes behind those that use it.
-var figures = []figure{
+var figures = slices.Concat([]figure{
 	{"resolve on SQL", []string{stores.SQLite, stores.Postgres}, resolveSQL},
 	{"resolve in memory", []string{stores.Memory}, resolveMemory},
 	{"callers at once on SQLite", nil, callersSQLite},
@@ -46,7 +46,7 @@ var figures = []figure{
 	{"small files", nil, smallFiles},
 	{"start of a process", []string{stores.SQLite}, startProcess},
 	{"mlflow", nil, mlflow},
-}
+}, serverFigures)
 
 // A store is filled with models.
 type store struct {

@@ -48,7 +48,18 @@ func TestLinkedPackages(t *testing.T) {
 		module + "/backend/sqlite":      {backend, module + "/backend/sqldb", "github.com/mattn/go-sqlite3"},
 		module + "/backend/postgres":    {backend, module + "/backend/sqldb", "github.com/lib/pq"},
 		module + "/backend/backendtest": {backend},
+		module + "/sign":                {module, backend, "github.com/Masterminds/semver/v3"},
+		module + "/provenance":          {module, backend, "github.com/Masterminds/semver/v3"},
+		module + "/mlmodel":             {module, backend, "github.com/Masterminds/semver/v3", "go.yaml.in/yaml/v3"},
+		module + "/webhook":             {module, backend, "github.com/Masterminds/semver/v3"},
+		module + "/mlflow":              {module, backend, module + "/webhook", "github.com/Masterminds/semver/v3"},
+		module + "/abtest":              {module, backend, "github.com/Masterminds/semver/v3", "gonum.org/v1/gonum"},
 		module + "/registrytest":        {module, backend, "github.com/Masterminds/semver/v3"},
+		module + "/lineage":             {module, backend, "github.com/Masterminds/semver/v3"},
+		module + "/compare":             {module, backend, module + "/internal/markdown", "github.com/Masterminds/semver/v3"},
+		module + "/card": {
+			module, backend, module + "/lineage", module + "/compare", module + "/internal/markdown", "github.com/Masterminds/semver/v3",
+		},
 	} {
 		t.Run(strings.TrimPrefix(pkg, module), func(t *testing.T) {
 			deps := list(t, `{{join .Deps "\n"}}`, pkg)

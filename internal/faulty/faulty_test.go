@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -76,7 +77,8 @@ type action struct {
 	do   func(ctx context.Context, r modelregistry.Registry, model string) error
 }
 
-// setUp makes a model with a history: 1 is archived, 2 in Production with an alias, 3 in Staging.
+// setUp makes a model with a history: 1 is archived, 2 in Production with an alias, 3 in Staging and requested for
+// Production; and artifacts of it.
 func (w *world) setUp(model string) {
 	w.Helper()
 	for i := range 3 {
@@ -91,6 +93,9 @@ func (w *world) setUp(model string) {
 	require.NoError(w, err)
 	_, err = w.r.SetAlias(w.Context(), model, "champion", 2, nil)
 	require.NoError(w, err)
+	_, err = w.r.RequestTransition(w.Context(), model, 3, modelregistry.Production, modelregistry.RequestSpec{})
+	require.NoError(w, err)
+	require.NoError(w, w.r.LogArtifacts(w.Context(), model+"/run", files("left"), nil))
 }
 
 func version(model, number string) modelregistry.Node {
@@ -121,6 +126,23 @@ var actions = []action{
 		_, err := r.Register(ctx, model+"-new", modelregistry.VersionSpec{Files: files("setup1")})
 		return err
 	}},
+	{"register artifacts", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		_, err := r.Register(ctx, model, modelregistry.VersionSpec{Artifacts: model + "/run"})
+		return err
+	}},
+	{"put an artifact", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		_, err := r.PutArtifact(ctx, model+"/new/b/c", struct{ io.Reader }{strings.NewReader("put")})
+		return err
+	}},
+	{"log artifacts", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		return r.LogArtifacts(ctx, model+"/run", files("logged"), nil)
+	}},
+	{"delete artifacts", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		return r.DeleteArtifacts(ctx, model+"/run/b/c")
+	}},
+	{"delete the last artifacts", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		return r.DeleteArtifacts(ctx, model+"/run")
+	}},
 	{"update model", func(ctx context.Context, r modelregistry.Registry, model string) error {
 		_, err := r.UpdateModel(ctx, model, modelregistry.ModelPatch{SetTags: map[string]string{"k": "v"}})
 		return err
@@ -135,6 +157,27 @@ var actions = []action{
 	}},
 	{"roll back", func(ctx context.Context, r modelregistry.Registry, model string) error {
 		_, err := r.Rollback(ctx, model, modelregistry.Production, nil)
+		return err
+	}},
+	{"request", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		_, err := r.RequestTransition(ctx, model, 1, modelregistry.Production, modelregistry.RequestSpec{})
+		return err
+	}},
+	{"approve", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		for q, err := range r.Requests(ctx, modelregistry.RequestQuery{Model: model}) {
+			if err != nil {
+				return err
+			}
+			_, err = r.As("bob").Approve(ctx, q.ID, "fine")
+			return err
+		}
+		return nil
+	}},
+	{"delete by rules", func(ctx context.Context, r modelregistry.Registry, model string) error {
+		plan, err := r.PlanRetention(ctx, model, modelregistry.RetentionRules{KeepLast: 1})
+		if err == nil {
+			_, err = r.ApplyRetention(ctx, plan, nil)
+		}
 		return err
 	}},
 	{"set alias", func(ctx context.Context, r modelregistry.Registry, model string) error {
@@ -247,11 +290,24 @@ func (w *world) state(model string) string {
 			slices.SortFunc(g.Edges, func(a, b modelregistry.Edge) int { return strings.Compare(a.To.Name, b.To.Name) })
 			show(&b, g.Edges)
 		}
+		for q, err := range w.r.Requests(ctx, modelregistry.RequestQuery{Model: name}) {
+			require.NoError(w, err)
+			fmt.Fprintln(&b, "request", q.Version, q.State, len(q.Votes))
+		}
 		for e, err := range w.r.Events(ctx, modelregistry.EventQuery{ModelID: m.ID}) {
 			require.NoError(w, err)
 			fmt.Fprintln(&b, e.Kind, e.Version, e.Alias)
 		}
 	}
+	artifacts := w.r.Artifacts(ctx, model)
+	require.NoError(w, fs.WalkDir(artifacts, ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			content, readErr := fs.ReadFile(artifacts, path)
+			err = readErr
+			fmt.Fprintln(&b, path, string(content))
+		}
+		return err
+	}))
 	return strings.ReplaceAll(varying.ReplaceAllString(b.String(), "…"), model, "model")
 }
 
