@@ -52,12 +52,38 @@ func TestReadme(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	run, err := reg.StartRun(ctx, modelregistry.RunSpec{Experiment: "iris"})
+	require.NoError(t, err)
+	err = reg.LogRun(ctx, run.ID, modelregistry.RunEntries{
+		Metrics: []modelregistry.MetricPoint{{Key: "loss", Value: 0.2, Step: 1}, {Key: "loss", Value: 0.1, Step: 2}},
+	})
+	require.NoError(t, err)
+	err = reg.LogArtifacts(ctx, run.ArtifactPath("model"), os.DirFS("out"), nil)
+	require.NoError(t, err)
+	fromRun, err := reg.Register(ctx, "IrisClassifier", modelregistry.VersionSpec{
+		RunID:     run.ID,
+		Artifacts: run.ArtifactPath("model"),
+	})
+	require.NoError(t, err)
+	require.Equal(t, v.Digest, fromRun.Digest)
+
 	p, err := reg.Promote(ctx, "IrisClassifier", v.Number, modelregistry.Production, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, p.Displaced[0].Number)
 	p, err = reg.Rollback(ctx, "IrisClassifier", modelregistry.Production, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, p.Version.Number)
+	reg, err = modelregistry.New(ctx, rows, files, &modelregistry.Options{Gates: []modelregistry.GateRule{
+		{Stage: modelregistry.Production, Gate: modelregistry.MetricAtLeast("accuracy", 0.95)},
+		{Stage: modelregistry.Production, Gate: modelregistry.FilesVerified()},
+	}})
+	require.NoError(t, err)
+	plan, err := reg.Plan(ctx, "IrisClassifier", v.Number, modelregistry.Production, nil)
+	require.NoError(t, err)
+	require.NoError(t, plan.Err())
+	require.Len(t, plan.Verdicts, 2)
+	reg, err = modelregistry.New(ctx, rows, files, nil)
+	require.NoError(t, err)
 	_, err = reg.Promote(ctx, "IrisClassifier", v.Number, modelregistry.Production, nil)
 	require.NoError(t, err)
 
