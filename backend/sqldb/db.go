@@ -92,7 +92,7 @@ func (db *DB) Find(ctx context.Context, q backend.Query) ([]backend.Row, error) 
 		c, err := db.readers.get(ctx)
 		if err == nil {
 			rows, err = db.read(db.readContext(ctx, point), c, t, s, q.Limit, nil, false)
-			db.give(db.readers, c, err)
+			db.give(ctx, db.readers, c, err)
 		}
 		if err != nil {
 			return db.fault("find in "+t.decl.Name, err)
@@ -113,7 +113,7 @@ func (db *DB) View(ctx context.Context, fn func(backend.Reader) error) error {
 	err = db.retry(ctx, func() (err error) {
 		if c, err = db.readers.get(ctx); err == nil {
 			if err = c.begin(ctx, db.dialect.BeginView); err != nil {
-				db.give(db.readers, c, err)
+				db.give(ctx, db.readers, c, err)
 			}
 		}
 		if err != nil {

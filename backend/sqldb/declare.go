@@ -58,7 +58,7 @@ func (db *DB) declared(ctx context.Context, sc *schema) (ready bool, err error) 
 		ahead, err = db.ahead(ctx, c, sc)
 		ready = !ahead
 	}
-	db.give(db.readers, c, err)
+	db.give(ctx, db.readers, c, err)
 	if err != nil && db.dialect.Classify(err) != Missing {
 		return false, db.fault("read the store's format", err)
 	}

@@ -120,7 +120,7 @@ func (db *DB) beginBatch(ctx context.Context, sc *schema) (*batch, error) {
 	b := &batch{conn: c, done: make(chan struct{})}
 	x, err := db.beginUpdate(context.WithoutCancel(ctx), c, sc, nil)
 	if err != nil {
-		db.give(db.writers, c, err)
+		db.give(ctx, db.writers, c, err)
 		return nil, err
 	}
 	b.session = x.session

@@ -35,7 +35,7 @@ func (db *DB) outcome(ctx context.Context, c *conn, s session, err error) error 
 		}
 		var unsettled bool
 		err := db.ask(ctx, c, s, &unsettled, &done)
-		db.judge(db.writers, c, err)
+		db.judge(ctx, db.writers, c, err)
 		if err != nil {
 			return db.fault("ask what became of a commit", err)
 		}
@@ -93,7 +93,7 @@ func (db *DB) forget(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	db.give(db.writers, c, c.run(ctx, []string{db.dialect.Forget}))
+	db.give(ctx, db.writers, c, c.run(ctx, []string{db.dialect.Forget}))
 }
 
 // A ghost is a transaction whose connection was lost. The server may not have noticed, and then goes on keeping the

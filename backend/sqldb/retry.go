@@ -40,20 +40,21 @@ func (db *DB) retry(ctx context.Context, op func() error) error {
 }
 
 // give puts a connection back after a call that ended with err.
-func (db *DB) give(p *pool, c *conn, err error) {
-	db.judge(p, c, err)
+func (db *DB) give(ctx context.Context, p *pool, c *conn, err error) {
+	db.judge(ctx, p, c, err)
 	p.put(c)
 }
 
-// judge says whether a connection can be used again after a call that ended with err.
-func (db *DB) judge(p *pool, c *conn, err error) {
+// judge says whether a connection can be used again after a call that ended with err. When ctx has ended, the driver may
+// have given the connection up, whatever err says: it may be the server's answer to the request to cancel.
+func (db *DB) judge(ctx context.Context, p *pool, c *conn, err error) {
 	switch {
 	case err == nil:
 	case db.dialect.Classify(err) == Lost:
 		c.bad = true
 		p.forget()
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		c.bad = !db.dialect.Serial // the driver may have given it up
+	case ctx.Err() != nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		c.bad = !db.dialect.Serial
 	}
 }
 

@@ -57,12 +57,12 @@ func (db *DB) update(ctx context.Context, sc *schema, locks []int64, before *gho
 		return nil, db.fault("connect", err)
 	}
 	if err := db.bury(ctx, c, before); err != nil {
-		db.give(db.writers, c, err)
+		db.give(ctx, db.writers, c, err)
 		return nil, err
 	}
 	x, err := db.beginUpdate(ctx, c, sc, locks)
 	if err != nil {
-		db.give(db.writers, c, err)
+		db.give(ctx, db.writers, c, err)
 		if c.bad {
 			return &ghost{mark: c.locks}, err
 		}
