@@ -147,7 +147,10 @@ func (c *condition) holdsSemver(v Semver) bool {
 	return slices.ContainsFunc(c.semvers, func(w Semver) bool { return v.Compare(w) == 0 }) != c.not
 }
 
-type foundModel struct{ *Model }
+type foundModel struct {
+	bareFound
+	*Model
+}
 
 func (m foundModel) text(id attrID) string {
 	switch id {
@@ -170,8 +173,6 @@ func (m foundModel) int(id attrID) int64 {
 	return m.Updated.UnixMicro()
 }
 
-func (m foundModel) semver() Semver { return Semver{} }
-
 func (m foundModel) set(attrID) []string {
 	names := make([]string, 0, len(m.Aliases))
 	for name := range m.Aliases {
@@ -181,8 +182,6 @@ func (m foundModel) set(attrID) []string {
 }
 
 func (m foundModel) entry(_ entity, key string) (string, bool) { return m.Tags.Lookup(key) }
-
-func (m foundModel) metric(string) (float64, bool) { return 0, false }
 
 func (m foundModel) column(field string) backend.Value {
 	switch field {

@@ -98,7 +98,7 @@ func searchModels(ctx context.Context, b backend.Backend, q Query) (ModelPage, e
 	var page ModelPage
 	next, err := runSearch(ctx, b, &modelSubject, q, func(row backend.Row) (found, error) {
 		m, err := decodeModel(row)
-		return foundModel{m}, err
+		return foundModel{Model: m}, err
 	}, func(f found) { page.Models = append(page.Models, f.(foundModel).Model) })
 	if err != nil {
 		return ModelPage{}, err

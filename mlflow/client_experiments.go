@@ -164,13 +164,8 @@ func (c *Client) searchExperiments(ctx context.Context, q modelregistry.Query) (
 	if err != nil {
 		return modelregistry.ExperimentPage{}, err
 	}
-	body := map[string]any{"filter": filter, "view_type": scope.view, "max_results": size}
-	if len(q.OrderBy) > 0 {
-		body["order_by"] = q.OrderBy
-	}
-	if token != "" {
-		body["page_token"] = token
-	}
+	body := searchBody(q.OrderBy, size, token)
+	body["filter"], body["view_type"] = filter, scope.view
 	var answer struct {
 		Experiments []remoteExperiment `json:"experiments"`
 		Next        string             `json:"next_page_token"`
@@ -183,6 +178,20 @@ func (c *Client) searchExperiments(ctx context.Context, q modelregistry.Query) (
 		page.Experiments = append(page.Experiments, c.experimentOf(&answer.Experiments[i]))
 	}
 	return page, nil
+}
+
+// experimentsIn lists the IDs of the experiments that a filter is about: all, if it names none.
+func (c *Client) experimentsIn(ctx context.Context, s scope) ([]string, error) {
+	ids := s.experiments
+	if ids == nil {
+		for e, err := range c.experiments(ctx) {
+			if err != nil {
+				return nil, fmt.Errorf("list experiments: %w", err)
+			}
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids, nil
 }
 
 // experiments yields all experiments, those deleted too.

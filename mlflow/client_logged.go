@@ -202,29 +202,19 @@ func (c *Client) searchLoggedModels(ctx context.Context, q modelregistry.Query) 
 	if err != nil {
 		return modelregistry.LoggedModelPage{}, err
 	}
-	experiments := scope.experiments
-	if experiments == nil {
-		for e, err := range c.experiments(ctx) {
-			if err != nil {
-				return modelregistry.LoggedModelPage{}, fmt.Errorf("list experiments: %w", err)
-			}
-			experiments = append(experiments, e.ID)
-		}
-	}
-	body := map[string]any{"experiment_ids": experiments, "max_results": size}
-	if filter != "" {
-		body["filter"] = filter
+	experiments, err := c.experimentsIn(ctx, scope)
+	if err != nil {
+		return modelregistry.LoggedModelPage{}, err
 	}
 	var order []map[string]any
 	for _, key := range q.OrderBy {
 		field, direction, _ := strings.Cut(strings.TrimSpace(key), " ")
 		order = append(order, map[string]any{"field_name": field, "ascending": !strings.EqualFold(strings.TrimSpace(direction), "DESC")})
 	}
-	if len(order) > 0 {
-		body["order_by"] = order
-	}
-	if token != "" {
-		body["page_token"] = token
+	body := searchBody(order, size, token)
+	body["experiment_ids"] = experiments
+	if filter != "" {
+		body["filter"] = filter
 	}
 	var answer struct {
 		Models []remoteLoggedModel `json:"models"`

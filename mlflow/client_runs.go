@@ -404,22 +404,12 @@ func (c *Client) searchRuns(ctx context.Context, q modelregistry.Query) (modelre
 	if err != nil {
 		return modelregistry.RunPage{}, err
 	}
-	experiments := scope.experiments
-	if experiments == nil {
-		for e, err := range c.experiments(ctx) {
-			if err != nil {
-				return modelregistry.RunPage{}, fmt.Errorf("list experiments: %w", err)
-			}
-			experiments = append(experiments, e.ID)
-		}
+	experiments, err := c.experimentsIn(ctx, scope)
+	if err != nil {
+		return modelregistry.RunPage{}, err
 	}
-	body := map[string]any{"experiment_ids": experiments, "filter": filter, "run_view_type": scope.view, "max_results": size}
-	if len(q.OrderBy) > 0 {
-		body["order_by"] = q.OrderBy
-	}
-	if token != "" {
-		body["page_token"] = token
-	}
+	body := searchBody(q.OrderBy, size, token)
+	body["experiment_ids"], body["filter"], body["run_view_type"] = experiments, filter, scope.view
 	var answer struct {
 		Runs []remoteRun `json:"runs"`
 		Next string      `json:"next_page_token"`

@@ -223,6 +223,18 @@ const (
 	largestHistory = 25_000 // points of a metric
 )
 
+// searchBody is what the body of every search that is posted says: the order, if there is one, and which page.
+func searchBody[T any](order []T, size int, token string) map[string]any {
+	body := map[string]any{"max_results": size}
+	if len(order) > 0 {
+		body["order_by"] = order
+	}
+	if token != "" {
+		body["page_token"] = token
+	}
+	return body
+}
+
 // searchPage reads which page q asks for. MLflow takes one search's token for any other's place too, which would lose and
 // repeat rows; so the client's tokens name their search.
 func searchPage(kind string, q modelregistry.Query, most int) (size int, token string, seal func(string) string, err error) {
