@@ -69,7 +69,8 @@ type Schema struct {
 	Upgrade func(tx Tx, from int) error
 }
 
-// A Row is one row. As read it has Key and Doc only. As put it has the value of every field besides.
+// A Row is one row. As read it has Key and Doc only, unless Query.Fields asks for more. As put it has the value of every
+// field besides.
 type Row struct {
 	Key Key
 	// Fields holds, by field name: a Value for a One, a []string for a Set, a map[string]Value for a Map. A field that
@@ -118,6 +119,9 @@ type Query struct {
 	// Settled, for a Log, returns only rows at or below which no row will ever appear: a follower that reads settled
 	// rows and continues after the last one misses none, whatever writers do meanwhile.
 	Settled bool
+	// Fields returns the rows with their Fields, as conditions and orders find them: every One, and the Sets (sorted)
+	// and Maps that are not empty. Whoever checks a store compares them with the document; it is not made for speed.
+	Fields bool
 }
 
 // A Position orders the rows of a Log bytewise; opaque, at most 64 bytes, printable ASCII. It is the one key part
@@ -188,7 +192,7 @@ type Backend interface {
 // A Memoizer is a Backend that holds its rows in memory, and can keep beside each what the caller decoded from it.
 // It is optional and only for speed: [Backend.Find] answers the same.
 type Memoizer interface {
-	// FindMemo finds the first row that meets q and returns what decode makes of it; ErrNotFound if there is none.
+	// FindMemo finds the first row that meets q, whose Fields is not set, and returns what decode makes of it; ErrNotFound if there is none.
 	// It may return the result of an earlier decode of that very state of the row, so decode depends on nothing
 	// but the row, and the result is never changed by anyone. decode must not keep row.Doc.
 	FindMemo(ctx context.Context, q Query, decode func(row Row) (any, error)) (any, error)

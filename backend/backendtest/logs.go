@@ -139,7 +139,7 @@ func searchLog(s *store) {
 				for _, desc := range []bool{false, true} {
 					q := backend.Query{Table: "journal", Where: where, Order: order, Desc: desc, Settled: settled}
 					s.asks(&journal, rows, q, s.finder(b))
-					q.Limit, q.After = 4, place(&journal, rows[11], order)
+					q.Limit, q.Fields, q.After = 4, !desc, place(&journal, rows[11], order)
 					s.asks(&journal, rows, q, s.finder(b))
 				}
 			}

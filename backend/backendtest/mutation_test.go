@@ -48,6 +48,7 @@ func mutants() []mutant {
 		"After compares the order only":               "Queries",
 		"an empty In is no condition":                 "Queries",
 		"both conditions are about one element":       "Queries",
+		"no fields are returned":                      "Queries",
 		"a swallowed error commits":                   "Updates",
 		"an error commits":                            "Updates",
 		"a panic commits":                             "Updates",

@@ -3,6 +3,8 @@ package backendtest
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -36,7 +38,37 @@ func answer(t *backend.Table, rows []backend.Row, q backend.Query) []backend.Row
 	if q.Limit > 0 && len(found) > q.Limit {
 		found = found[:q.Limit]
 	}
+	for i, r := range found {
+		found[i].Fields = nil
+		if q.Fields {
+			found[i].Fields = stored(t, r)
+		}
+	}
 	return found
+}
+
+// stored are the fields of a row as a query with Fields returns them.
+func stored(t *backend.Table, r backend.Row) map[string]any {
+	fields := map[string]any{}
+	for _, f := range t.Fields {
+		switch content := r.Fields[f.Name].(type) {
+		case []string:
+			if len(content) > 0 {
+				fields[f.Name] = slices.Compact(slices.Sorted(slices.Values(content)))
+			}
+		case map[string]backend.Value:
+			if len(content) > 0 {
+				fields[f.Name] = maps.Clone(content)
+			}
+		case backend.Value:
+			fields[f.Name] = content
+		default:
+			if f.Shape == backend.One {
+				fields[f.Name] = backend.ZeroValue(f.Kind)
+			}
+		}
+	}
+	return fields
 }
 
 func meetsAll(t *backend.Table, r backend.Row, where []backend.Cond) bool {
@@ -107,7 +139,7 @@ func (s *store) asks(t *backend.Table, rows []backend.Row, q backend.Query, find
 	if err != nil {
 		s.Fatalf("Find %s: %v", show(q), err)
 	}
-	if err := differ(got, answer(t, rows, q)); err != nil {
+	if err := differAsked(got, answer(t, rows, q), q); err != nil {
 		s.Fatalf("Find %s: %v", show(q), err)
 	}
 }
@@ -118,6 +150,21 @@ func (s *store) sameRows(got, want []backend.Row, promise string) {
 	if err := differ(got, want); err != nil {
 		s.Fatalf("%s: %v", promise, err)
 	}
+}
+
+// differAsked is differ for the answer to q.
+func differAsked(got, want []backend.Row, q backend.Query) error {
+	if !q.Fields {
+		return differ(got, want)
+	}
+	bare := slices.Clone(got)
+	for i := range bare {
+		if i < len(want) && !reflect.DeepEqual(got[i].Fields, want[i].Fields) {
+			return fmt.Errorf("row %d, %s, came with the Fields %s, want %s", i, clip(got[i].Key.String()), clip(fmt.Sprint(got[i].Fields)), clip(fmt.Sprint(want[i].Fields)))
+		}
+		bare[i].Fields = nil
+	}
+	return differ(bare, want)
 }
 
 // differ tells the first difference between rows as read; for the inside of an Update too, where a test must not end.

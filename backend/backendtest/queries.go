@@ -17,6 +17,7 @@ var queryPromises = []promise{
 	{"Limit cuts the complete answer", limits},
 	{"After continues behind a row, also one that is gone", after},
 	{"pages lose and repeat nothing under concurrent writes", pagesUnderWrites},
+	{"a Query with Fields returns what a row is found by", withFields},
 	{"random queries over random rows agree with an oracle", randomQueries},
 }
 
@@ -160,6 +161,21 @@ func ranges(s *store) {
 	} {
 		for _, order := range []string{"", "number", "stage", "made"} {
 			queries = append(queries, backend.Query{Where: where, Order: order}, backend.Query{Where: where, Order: order, Desc: true, Limit: 4})
+		}
+	}
+	s.both(few(), queries...)
+}
+
+// withFields asks for the fields by every way to the rows; searchLog does so of a Log's.
+func withFields(s *store) {
+	queries := []backend.Query{{Fields: true}}
+	for _, order := range orders {
+		for _, where := range [][]backend.Cond{
+			nil, {eq("space", backend.StringValue("b"))}, {eq("labels", backend.StringValue("every"))}, {{Field: "labels", Op: backend.Ge}},
+			{{Field: "notes", Name: "k", Op: backend.Ge}}, {eq("stage", backend.StringValue("Staging"))},
+			{eq("space", backend.StringValue("b")), eq("number", backend.IntValue(4))},
+		} {
+			queries = append(queries, backend.Query{Fields: true, Order: order, Where: where, Limit: 9}, backend.Query{Order: order, Where: where, Limit: 9})
 		}
 	}
 	s.both(few(), queries...)

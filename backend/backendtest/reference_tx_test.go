@@ -53,7 +53,10 @@ func (r reader) Find(q backend.Query) ([]backend.Row, error) {
 	list := slices.Collect(maps.Values(r.now().tables[q.Table]))
 	found := r.answer(t, list, q)
 	for i := range found {
-		found[i] = r.out(found[i])
+		fields := found[i].Fields
+		if found[i] = r.out(found[i]); !r.is("no fields are returned") {
+			found[i].Fields = fields
+		}
 	}
 	return found, nil
 }

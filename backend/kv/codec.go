@@ -89,6 +89,29 @@ func rawPart(part []byte, kind backend.Kind) []byte {
 	return part
 }
 
+// decodeRaw reads what appendRaw wrote.
+func decodeRaw(b []byte, kind backend.Kind) (backend.Value, error) {
+	if kind == backend.String {
+		return backend.StringValue(string(b)), nil
+	}
+	if len(b) != 8 {
+		return backend.Value{}, errCorrupt
+	}
+	u := binary.BigEndian.Uint64(b)
+	switch kind {
+	case backend.Int:
+		return backend.IntValue(int64(u ^ signBit)), nil
+	case backend.Time:
+		return backend.MicrosValue(int64(u ^ signBit)), nil
+	}
+	if u&signBit != 0 {
+		u ^= signBit
+	} else {
+		u = ^u
+	}
+	return backend.FloatValue(math.Float64frombits(u)), nil
+}
+
 // decodeKey reads the key of a row of the given parts.
 func decodeKey(b []byte, parts []backend.Field) (backend.Key, error) {
 	key := make(backend.Key, len(parts))

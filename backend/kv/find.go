@@ -44,6 +44,12 @@ func (t *table) find(ctx context.Context, r MemoryReader, q backend.Query) ([]ba
 			return nil, err
 		}
 		rows[i].Doc = bytes.Clone(rows[i].Doc)
+		if !q.Fields {
+			continue
+		}
+		if rows[i].Fields, err = t.rowFields(h.cell.Value); err != nil {
+			return nil, err
+		}
 	}
 	return rows, nil
 }

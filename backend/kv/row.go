@@ -95,6 +95,60 @@ func (t *table) content(fields []byte, id int) ([]byte, error) {
 	return t.zero[id], nil
 }
 
+// rowFields decodes the declared fields of a stored row.
+func (t *table) rowFields(value []byte) (map[string]any, error) {
+	stored, _, err := splitRow(value)
+	if err != nil {
+		return nil, err
+	}
+	fields := make(map[string]any, len(t.fields))
+	for id, f := range t.fields {
+		b, err := t.content(stored, id)
+		if err != nil {
+			return nil, err
+		}
+		if _, _, declared := t.decl.Field(f.Name); !declared || len(b) == 0 && f.Shape != backend.One {
+			continue
+		}
+		if fields[f.Name], err = decodeContent(b, f); err != nil {
+			return nil, err
+		}
+	}
+	return fields, nil
+}
+
+// decodeContent is the content of a field as it was put; a Set is sorted.
+func decodeContent(b []byte, f backend.Field) (any, error) {
+	if f.Shape == backend.One {
+		return decodeRaw(b, f.Kind)
+	}
+	var set []string
+	entries := map[string]backend.Value{}
+	for len(b) > 0 {
+		name, rest, err := cutSized(b)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+		if f.Shape == backend.Set {
+			set = append(set, string(name))
+			continue
+		}
+		raw, rest, err := cutSized(b)
+		if err != nil {
+			return nil, err
+		}
+		if entries[string(name)], err = decodeRaw(raw, f.Kind); err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if f.Shape == backend.Set {
+		return set, nil
+	}
+	return entries, nil
+}
+
 // checkLengths refuses what could not be told from another row's key or entry.
 func (t *table) checkLengths(row backend.Row) error {
 	for i, v := range row.Key {

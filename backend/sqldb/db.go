@@ -91,7 +91,7 @@ func (db *DB) Find(ctx context.Context, q backend.Query) ([]backend.Row, error) 
 	err = db.retry(ctx, func() error {
 		c, err := db.readers.get(ctx)
 		if err == nil {
-			rows, err = db.read(db.readContext(ctx, point), c, t, s, q.Limit, nil, false)
+			rows, err = db.read(db.readContext(ctx, point), c, t, s, selected{limit: q.Limit, fields: q.Fields})
 			db.give(ctx, db.readers, c, err)
 		}
 		if err != nil {

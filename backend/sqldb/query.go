@@ -37,6 +37,12 @@ func (t *table) find(d *Dialect, q backend.Query, prints bool) (s *script, point
 	if prints && t.compared(d) {
 		s.add(", ").columns("t.", t.ones)
 	}
+	if q.Fields {
+		if len(t.ones) > 0 {
+			s.add(", ").columns("t.", t.ones)
+		}
+		s.sides(t)
+	}
 	s.add(" FROM ")
 	joined := sel.lead != nil && !sel.multiple()
 	if joined {

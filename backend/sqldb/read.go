@@ -68,7 +68,7 @@ func (r *reader) find(t *table, q backend.Query) ([]backend.Row, error) {
 	if empty {
 		return nil, nil
 	}
-	rows, err := r.db.read(r.db.readContext(r.ctx, point), r.conn, t, s, q.Limit, r.mem, false)
+	rows, err := r.db.read(r.db.readContext(r.ctx, point), r.conn, t, s, selected{limit: q.Limit, mem: r.mem, fields: q.Fields})
 	if err != nil {
 		err = r.db.fault(fmt.Sprintf("find in %s", t.decl.Name), err)
 		if end := r.ctx.Err(); end != nil && !errors.Is(err, end) { // which a driver may tell as that its connection was cut off
@@ -79,8 +79,16 @@ func (r *reader) find(t *table, q backend.Query) ([]backend.Row, error) {
 	return rows, nil
 }
 
-// read runs the statement of a find and collects the rows. With mem it selects fingerprints, with sets the side values.
-func (db *DB) read(ctx context.Context, c *conn, t *table, s *script, limit int, mem memory, sets bool) ([]backend.Row, error) {
+// selected says what a statement selects of rows besides key and document, and how many rows.
+type selected struct {
+	limit  int
+	mem    memory // of a Tx, which remembers fingerprints, and columns where a Put compares them; nil outside of one
+	sets   bool   // the entries of all sides, for mem
+	fields bool   // the columns and the entries of all sides, for the rows themselves
+}
+
+// read runs the statement of a find and collects the rows.
+func (db *DB) read(ctx context.Context, c *conn, t *table, s *script, want selected) ([]backend.Row, error) {
 	found, err := c.query(ctx, s)
 	if err != nil {
 		return nil, err
@@ -89,7 +97,6 @@ func (db *DB) read(ctx context.Context, c *conn, t *table, s *script, limit int,
 
 	strs := make([]string, len(t.key))
 	ints := make([]int64, len(t.key))
-	var sides []sql.NullString
 	var print string
 	var doc []byte
 	dest := make([]any, 0, len(t.key)+2+len(t.sides))
@@ -101,26 +108,38 @@ func (db *DB) read(ctx context.Context, c *conn, t *table, s *script, limit int,
 		}
 	}
 	dest = append(dest, &doc)
-	if mem != nil && t.printed() {
+	var ones, columns []cell
+	var sets, sides []sql.NullString
+	addOnes := func() []cell {
+		cells := make([]cell, len(t.ones))
+		for i, c := range t.ones {
+			dest = append(dest, cells[i].dest(c.kind))
+		}
+		return cells
+	}
+	addSides := func() []sql.NullString {
+		texts := make([]sql.NullString, len(t.sides))
+		for i := range texts {
+			dest = append(dest, &texts[i])
+		}
+		return texts
+	}
+	if want.mem != nil && t.printed() {
 		dest = append(dest, &print)
 	}
-	compared := mem != nil && !sets && t.compared(&db.dialect)
-	var ones []cell
+	compared := want.mem != nil && !want.sets && t.compared(&db.dialect)
 	if compared {
-		ones = make([]cell, len(t.ones))
-		for i, c := range t.ones {
-			dest = append(dest, ones[i].dest(c.kind))
-		}
+		ones = addOnes()
 	}
-	if sets {
-		sides = make([]sql.NullString, len(t.sides))
-		for i := range sides {
-			dest = append(dest, &sides[i])
-		}
+	if want.sets {
+		sets = addSides()
+	}
+	if want.fields {
+		columns, sides = addOnes(), addSides()
 	}
 
-	rows := make([]backend.Row, 0, min(max(limit, 1), 128))
-	for (limit == 0 || len(rows) < limit) && found.Next() { // to ask for one more than there can be costs another step
+	rows := make([]backend.Row, 0, min(max(want.limit, 1), 128))
+	for (want.limit == 0 || len(rows) < want.limit) && found.Next() { // to ask for one more than there can be costs another step
 		doc = nil
 		if err := found.Scan(dest...); err != nil {
 			return nil, err
@@ -136,22 +155,28 @@ func (db *DB) read(ctx context.Context, c *conn, t *table, s *script, limit int,
 				key[i] = backend.IntValue(ints[i])
 			}
 		}
-		rows = append(rows, backend.Row{Key: key, Doc: doc})
-		if mem == nil || !t.printed() && !compared {
+		row := backend.Row{Key: key, Doc: doc}
+		if want.fields {
+			entries, err := parseSides(t, sides)
+			if err != nil {
+				return nil, err
+			}
+			row.Fields = fieldsOf(t, columns, entries)
+		}
+		rows = append(rows, row)
+		if want.mem == nil || !t.printed() && !compared {
 			continue
 		}
 		k := known{print: print}
 		for i, c := range t.ones[:len(ones)] {
 			k.ones = append(k.ones, ones[i].value(c.kind))
 		}
-		for i, side := range t.sides[:len(sides)] {
-			set, err := parseEntries(side, sides[i].String)
-			if err != nil {
+		if want.sets {
+			if k.sets, err = parseSides(t, sets); err != nil {
 				return nil, err
 			}
-			k.sets = append(k.sets, set)
 		}
-		mem.set(t, key, k)
+		want.mem.set(t, key, k)
 	}
 	if err := found.Err(); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -31,6 +32,44 @@ func (s *script) sideValues(side *side) *script {
 	}
 	s.counted(value).add(", '') FROM ", side.quoted, " AS e WHERE ")
 	return s.match("e.", "t.", side.key()).add(")")
+}
+
+// sides appends the entries of all sides of t, as read selects them.
+func (s *script) sides(t *table) *script {
+	for _, side := range t.sides {
+		s.add(", ").sideValues(side)
+	}
+	return s
+}
+
+// parseSides reads what sides selected.
+func parseSides(t *table, texts []sql.NullString) ([]entries, error) {
+	sets := make([]entries, len(texts))
+	for i := range texts {
+		var err error
+		if sets[i], err = parseEntries(t.sides[i], texts[i].String); err != nil {
+			return nil, err
+		}
+	}
+	return sets, nil
+}
+
+// fieldsOf are the fields of a row as it is read.
+func fieldsOf(t *table, ones []cell, sets []entries) map[string]any {
+	fields := make(map[string]any, len(ones)+len(sets))
+	for i, c := range t.ones {
+		fields[c.name] = ones[i].value(c.kind)
+	}
+	for i, side := range t.sides {
+		switch {
+		case len(sets[i]) == 0:
+		case side.entry == nil:
+			fields[side.field.Name] = slices.Sorted(maps.Keys(sets[i]))
+		default:
+			fields[side.field.Name] = map[string]backend.Value(sets[i])
+		}
+	}
+	return fields
 }
 
 func (s *script) counted(expr string) *script {

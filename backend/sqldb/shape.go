@@ -43,7 +43,7 @@ const mostShapes = 256
 
 // plain is the statement of q, made from the template of its shape; it is nil if q is not that plain.
 func (t *table) plain(d *Dialect, q backend.Query) (s *script, point bool) {
-	if len(q.Where) == 0 || len(q.Where) > shapeFields || len(q.After) > 0 || q.Settled || t.rowKeyed(d) {
+	if len(q.Where) == 0 || len(q.Where) > shapeFields || len(q.After) > 0 || q.Settled || q.Fields || t.rowKeyed(d) {
 		return nil, false
 	}
 	sh := shape{order: q.Order, desc: q.Desc, limited: q.Limit > 0}

@@ -107,14 +107,11 @@ func (x *tx) recall(c *change) error {
 		return nil
 	}
 	s := x.db.dialect.script().add("SELECT ").columns("t.", c.t.key).add(", '', t.", fingerprint.quoted)
-	for _, side := range c.t.sides {
-		s.add(", ").sideValues(side)
-	}
-	s.add(" FROM ", c.t.quoted, " AS t WHERE ").in("t.", c.t.key, len(missing), keysAt(missing))
+	s.sides(c.t).add(" FROM ", c.t.quoted, " AS t WHERE ").in("t.", c.t.key, len(missing), keysAt(missing))
 	for _, key := range missing {
 		x.mem.absent(c.t, key)
 	}
-	_, err := x.db.read(x.writeContext(), x.conn, c.t, s, len(missing), x.mem, true)
+	_, err := x.db.read(x.writeContext(), x.conn, c.t, s, selected{limit: len(missing), mem: x.mem, sets: true})
 	return err
 }
 
