@@ -1,6 +1,7 @@
 # make test   everything: tests on every backend and bucket, race detector, examples, fuzz smoke run, lint
 # make bench  the figures of docs/benchmarks.md, as ratios within one run
 # make lint   gofmt, go vet, staticcheck
+# make vuln   known vulnerabilities in what the packages call, where Go's database of them can be reached
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,10 +9,10 @@ MODULES := . examples/boltbackend
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME := 5s
 
-.PHONY: test lint unit race examples fuzz bench tools
+.PHONY: test lint vuln unit race examples fuzz bench tools
 .NOTPARALLEL:
 
-test: tools lint unit race examples fuzz
+test: tools lint vuln unit race examples fuzz
 
 # The servers that tests start: installed by the system's package manager where they are missing. And MLflow, which
 # tests install themselves when they need it: here it does not count as a test's time.
@@ -22,6 +23,9 @@ tools:
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	@for m in $(MODULES); do (cd $$m && echo "vet and staticcheck $$m" && go vet ./... && go run $(STATICCHECK) ./...); done
+
+vuln:
+	@./internal/tools/vuln.sh
 
 unit:
 	MODELREGISTRY_TEST_THOROUGH=1 go test -count=1 ./...
