@@ -66,7 +66,20 @@ func (c *Client) call(ctx context.Context, q *request, out any) error {
 		return err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err := readAnswer(resp.Body, out); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if q.once { // it was done, and what came of it is lost
+			err = &doubt{err, ended}
+		}
+		return err
+	}
+	return nil
+}
+
+func readAnswer(body io.Reader, out any) error {
+	text, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("read the answer: %w", err)
@@ -146,40 +159,56 @@ func checkText(s string) error {
 	return nil
 }
 
-// send sends a request, again where that is right, until there is an answer that is a success. again: doing it twice is
-// doing it once. The caller closes the body.
-func (c *Client) send(ctx context.Context, again bool, make func() (*http.Request, error)) (*http.Response, error) {
+// send sends a request, again where that is right, until there is an answer that is a success. twice: doing it twice is
+// doing it once; of other calls the error is a doubt if the request may have been done. The caller closes the body.
+func (c *Client) send(ctx context.Context, twice bool, make func() (*http.Request, error)) (*http.Response, error) {
 	for try := 0; ; try++ {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		req, err := make()
+		if err == nil {
+			err = c.prepare(req)
+		}
 		if err != nil {
 			return nil, err
 		}
-		resp, wait, err := c.try(ctx, req, again)
+		resp, err := c.try(req)
 		if err == nil {
 			return resp, nil
 		}
+		done := outcomeOf(err)
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			err = context.Cause(ctx)
 		}
-		if wait < 0 || try >= c.opts.Retries {
+		if !twice && done >= ended {
+			return nil, &doubt{err, done}
+		}
+		wait := waitAfter(err)
+		if ctx.Err() != nil || wait < 0 || try >= c.opts.Retries || !done.repeats(twice) {
 			return nil, err
 		}
 		if wait == 0 {
 			wait = backoff(c.opts.Backoff, try)
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
-			return nil, fmt.Errorf("%w: no time to try again: %w", context.DeadlineExceeded, err)
+		if err := sleep(ctx, wait, err); err != nil {
+			return nil, err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, context.Cause(ctx)
-		case <-timer.C:
-		}
+	}
+}
+
+// sleep waits because of an error; it does not begin to if the context would end before.
+func sleep(ctx context.Context, wait time.Duration, because error) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+		return fmt.Errorf("%w: no time to try again: %w", context.DeadlineExceeded, because)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
 	}
 }
 
@@ -192,9 +221,8 @@ func backoff(first time.Duration, try int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// try sends once. After an error, wait is how long the server wants to be left alone, 0 if it does not say, or less if
-// it makes no sense to ask again.
-func (c *Client) try(ctx context.Context, req *http.Request, again bool) (resp *http.Response, wait time.Duration, err error) {
+// prepare gives a request what every one has.
+func (c *Client) prepare(req *http.Request) error {
 	req.Header.Set("User-Agent", c.opts.UserAgent)
 	if c.opts.Workspace != "" {
 		req.Header.Set("X-MLFLOW-WORKSPACE", c.opts.Workspace)
@@ -207,27 +235,30 @@ func (c *Client) try(ctx context.Context, req *http.Request, again bool) (resp *
 	}
 	if c.opts.Authenticate != nil {
 		if err := c.opts.Authenticate(req); err != nil {
-			return nil, -1, fmt.Errorf("authenticate: %w", err)
+			return fmt.Errorf("authenticate: %w", err)
 		}
 	}
-	resp, err = c.http.Do(req)
+	return nil
+}
+
+// try sends once. An answer that is no success is a serverError.
+func (c *Client) try(req *http.Request) (*http.Response, error) {
+	resp, err := c.http.Do(req)
 	if err != nil {
-		if !again || errors.Is(err, errRedirect) || errors.Is(err, modelregistry.ErrInvalid) {
-			wait = -1
-		}
-		return nil, wait, err
+		return nil, err
 	}
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
-		return resp, 0, nil
+		return resp, nil
 	}
-	e := readServerError(resp)
-	switch {
-	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable:
-		return nil, retryAfter(resp), e
-	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented && e.kind == nil && again:
-		return nil, 0, e
+	return nil, readServerError(resp)
+}
+
+// waitAfter is how long the server wants to be left alone after an error, 0 if it does not say.
+func waitAfter(err error) time.Duration {
+	if e := (*serverError)(nil); errors.As(err, &e) {
+		return e.wait
 	}
-	return nil, -1, e
+	return 0
 }
 
 // retryAfter is what the header says; less than 0 if that is too long to wait.
@@ -250,7 +281,8 @@ type serverError struct {
 	status  int
 	code    string // MLflow's error_code, or ""
 	message string
-	kind    error // what callers tell apart, or nil
+	kind    error         // what callers tell apart, or nil
+	wait    time.Duration // that the server asks for; less than 0 if it is too long
 }
 
 func (e *serverError) Unwrap() error { return e.kind }
@@ -290,7 +322,7 @@ var errNoEndpoint = fmt.Errorf("%w: the server has no such endpoint", errors.Err
 func readServerError(resp *http.Response) *serverError {
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // what of it arrived is good enough for a message
-	e := &serverError{status: resp.StatusCode}
+	e := &serverError{status: resp.StatusCode, wait: retryAfter(resp)}
 	var answer struct {
 		Code    string          `json:"error_code"`
 		Message string          `json:"message"`

@@ -14,8 +14,13 @@ import (
 	"github.com/modelregistry-go/modelregistry"
 )
 
-// withoutFiles is the source of versions that were registered without files: MLflow wants one of all.
+// withoutFiles begins the sources of versions that were registered without files: MLflow wants one of all. An ID follows,
+// by which such a version can be told from others.
 const withoutFiles = "modelregistry:/without-files"
+
+func isWithoutFiles(source string) bool {
+	return source == withoutFiles || strings.HasPrefix(source, withoutFiles+"/")
+}
 
 // proxyPath is the endpoint of the artifact proxy.
 const proxyPath = "/api/2.0/mlflow-artifacts/artifacts"
@@ -30,7 +35,7 @@ type place struct {
 
 // placeOf reads an artifact URI. mlflow-artifacts: URIs of another host are that host's.
 func (c *Client) placeOf(uri string) place {
-	if uri == withoutFiles {
+	if isWithoutFiles(uri) {
 		return place{empty: true}
 	}
 	u, err := url.Parse(uri)

@@ -16,6 +16,9 @@ import (
 // artifacts or those of a run that it makes for this; then it creates the version, and then sets the aliases. If something
 // fails, it removes what it has put there, but for a version whose aliases could not be set.
 //
+// If the answer to the creation of the version is lost, it looks whether the version is there, which then is what it
+// returns. If it is not, and the server may be at it still, the error says where the files are, and they stay.
+//
 // The run has to be one that the server knows if it is older than logged models. Semantic versions, params, metrics,
 // lineage, and a Source beside files, are not supported: MLflow's versions have no such things.
 func (c *Client) Register(ctx context.Context, model string, spec modelregistry.VersionSpec) (*modelregistry.Version, error) {
@@ -46,7 +49,9 @@ func (c *Client) register(ctx context.Context, model string, spec *modelregistry
 	}
 	v, err := c.createVersion(ctx, body)
 	if err != nil {
-		return nil, errors.Join(err, at.remove(ctx))
+		if v, err = c.afterFailure(ctx, model, at, err); err != nil {
+			return nil, err
+		}
 	}
 	if len(spec.Aliases) == 0 {
 		return v, nil
@@ -98,6 +103,7 @@ func checkSpec(model string, spec *modelregistry.VersionSpec) error {
 // placed says where the files of a version are that is not registered yet.
 type placed struct {
 	source  string
+	unique  bool // no other version has this source
 	runID   string
 	modelID string
 	remove  func(ctx context.Context) error // takes the files away again
@@ -107,7 +113,7 @@ func nothingPlaced(context.Context) error { return nil }
 
 // placeFiles puts the files of a version where the server wants them.
 func (c *Client) placeFiles(ctx context.Context, spec *modelregistry.VersionSpec) (placed, error) {
-	at := placed{source: withoutFiles, runID: spec.RunID, remove: nothingPlaced}
+	at := placed{source: withoutFiles + "/" + randomID(), unique: true, runID: spec.RunID, remove: nothingPlaced}
 	switch {
 	case spec.Files != nil && c.noLogged.Load():
 		return c.placeInRun(ctx, spec)
@@ -121,7 +127,7 @@ func (c *Client) placeFiles(ctx context.Context, spec *modelregistry.VersionSpec
 	case spec.Artifacts != "":
 		return artifactsPlaced(spec)
 	case spec.Source != "":
-		at.source = spec.Source
+		at.source, at.unique = spec.Source, false
 	}
 	return at, nil
 }
@@ -156,7 +162,7 @@ func (c *Client) placeInModel(ctx context.Context, spec *modelregistry.VersionSp
 	if err != nil {
 		return none, err
 	}
-	at := placed{source: "models:/" + m.ID, modelID: m.ID, runID: spec.RunID, remove: func(ctx context.Context) error {
+	at := placed{source: "models:/" + m.ID, unique: true, modelID: m.ID, runID: spec.RunID, remove: func(ctx context.Context) error {
 		return c.cleanUp(ctx, func(ctx context.Context) error {
 			return errors.Join(c.removeFiles(ctx, m.Artifacts), c.deleteLoggedModel(ctx, m.ID))
 		})
@@ -189,7 +195,7 @@ func (c *Client) placeInRun(ctx context.Context, spec *modelregistry.VersionSpec
 		return none, err
 	}
 	dir := path.Join(run.Artifacts, "registered-"+randomID())
-	at := placed{source: uriOf(dir), runID: run.ID, remove: func(ctx context.Context) error {
+	at := placed{source: uriOf(dir), unique: true, runID: run.ID, remove: func(ctx context.Context) error {
 		return c.cleanUp(ctx, func(ctx context.Context) error {
 			err := c.removeFiles(ctx, dir)
 			if made {
@@ -207,9 +213,60 @@ func (c *Client) placeInRun(ctx context.Context, spec *modelregistry.VersionSpec
 	return at, nil
 }
 
+// afterFailure removes the files of a version that was not created, or returns the version if it was after all.
+func (c *Client) afterFailure(ctx context.Context, model string, at placed, failure error) (*modelregistry.Version, error) {
+	d := (*doubt)(nil)
+	if !errors.As(failure, &d) {
+		return nil, errors.Join(failure, at.remove(ctx))
+	}
+	if !at.unique { // and nothing that could be removed
+		return nil, failure
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	for try := 0; ; try++ {
+		v, err := c.versionWithSource(ctx, model, at.source)
+		switch {
+		case v != nil:
+			return v, nil
+		case err == nil && d.outcome == ended:
+			return nil, errors.Join(failure, at.remove(ctx))
+		case err == nil && try < c.opts.Retries:
+			err = sleep(ctx, backoff(c.opts.Backoff, try), failure)
+		case err == nil:
+			err = errors.New("it is not there yet")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w; look for the version with source %s, whose files stay: %w", failure, at.source, err)
+		}
+	}
+}
+
+// versionWithSource is the model's version that has a source, or nil.
+func (c *Client) versionWithSource(ctx context.Context, model, source string) (*modelregistry.Version, error) {
+	filter, err := quote(source)
+	if err != nil {
+		return nil, err
+	}
+	filter = "source_path = " + filter
+	if byName, err := nameFilter(model); err == nil { // else the source alone has to do
+		filter = byName + " AND " + filter
+	}
+	page, err := c.searchVersions(ctx, modelregistry.Query{Filter: filter, OrderBy: []string{"version_number DESC"}, PageSize: 1})
+	if err != nil || len(page.Versions) == 0 {
+		return nil, err
+	}
+	return page.Versions[0], nil
+}
+
+// detached is a context for what has to be done after a call also if that was cancelled.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+}
+
 // cleanUp removes what a failed call has made, also if the call was cancelled.
 func (c *Client) cleanUp(ctx context.Context, remove func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err := remove(ctx); err != nil {
 		return fmt.Errorf("clean up: %w", err)

@@ -63,7 +63,8 @@ func TestClientRetries(t *testing.T) {
 	}{
 		"429 of a read":                 {fail(429, "REQUEST_LIMIT_EXCEEDED"), read, 4, nil},
 		"429 of a change":               {fail(429, "REQUEST_LIMIT_EXCEEDED"), create, 4, nil},
-		"503 of a change":               {fail(503, "TEMPORARILY_UNAVAILABLE"), create, 4, nil},
+		"503 of a read":                 {fail(503, "TEMPORARILY_UNAVAILABLE"), read, 4, nil},
+		"503 of a change":               {fail(503, "TEMPORARILY_UNAVAILABLE"), create, 1, errAny},
 		"500 of a read":                 {fail(500, "INTERNAL_ERROR"), read, 4, nil},
 		"502 in HTML":                   {func(w http.ResponseWriter) { w.WriteHeader(502); fmt.Fprint(w, "<html>") }, read, 4, nil},
 		"500 of what is not idempotent": {fail(500, "INTERNAL_ERROR"), create, 1, errAny},

@@ -113,7 +113,7 @@ func (c *Client) copyVersion(ctx context.Context, uri, toModel string) (*modelre
 	case from.Number == 0:
 		body["source"] = from.Source // the URI of a run
 	case from.Source == "":
-		body["source"] = withoutFiles
+		body["source"] = withoutFiles + "/" + randomID()
 	}
 	if from.RunID != "" {
 		body["run_id"] = from.RunID
@@ -139,6 +139,9 @@ func (c *Client) createVersion(ctx context.Context, body map[string]any) (*model
 		return nil, err // something else is not there, such as the source
 	}
 	if _, err := c.createModel(ctx, name, modelregistry.ModelSpec{}); err != nil && !errors.Is(err, modelregistry.ErrExists) {
+		if d := (*doubt)(nil); errors.As(err, &d) {
+			err = d.err // there is none about the version: it was not asked for again
+		}
 		return nil, fmt.Errorf("create model %q: %w", name, err)
 	}
 	if v, err = c.versionCall(ctx, q); err != nil {

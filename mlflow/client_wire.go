@@ -154,7 +154,7 @@ func (v *remoteVersion) version() (*modelregistry.Version, error) {
 		Model: v.Name, Number: number, Stage: stage, Aliases: modelregistry.SetOf(v.Aliases...), Description: v.Description,
 		Tags: tagMap(v.Tags), RunID: v.RunID, Source: v.Source, Created: v.Created.time(), Updated: v.Updated.time(),
 	}
-	if out.Source == withoutFiles {
+	if isWithoutFiles(out.Source) {
 		out.Source = ""
 	}
 	return out, nil
