@@ -12,7 +12,7 @@
 //				}
 //				return b
 //			}
-//		})
+//		}, nil)
 //	}
 //
 // Each subtest is named after the promise it proves, and a failure says what the contract demands. Queries are compared
@@ -21,18 +21,34 @@ package backendtest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
+// Options say what is special about a store; nil is that nothing is.
+type Options struct {
+	// Patience is how long a subtest may take; 0 is a minute. Its contexts end then, and what has not returned a sixth
+	// of it later (a second, if that is more) is reported as hanging. On a slow machine, give more.
+	Patience time.Duration
+	// OneHandle is for a store that can be open once at a time: another handle is opened only after Close of the one
+	// before, and has to find the rows.
+	OneHandle bool
+	// InMemory is for a store that ends with its handle: as OneHandle, and none is opened after Close.
+	InMemory bool
+}
+
 // Run proves the contract on the stores that open prepares.
 //
 // Every call of open makes a fresh, empty store; open may use t.Cleanup to remove it, and fails with t.Fatal. What it
-// returns opens another handle on that store at every call, as another program would; where only one can exist it returns
-// the same Backend again. Run closes each handle that it got, before the cleanups of open, and calls Declare itself.
+// returns opens another handle on that store at every call, as another program would; where only one can be open,
+// Options.OneHandle says so. Run closes each handle that it got, before the cleanups of open, and calls Declare itself.
 // Both are called by several goroutines at once, since subtests run in parallel.
-func Run(t *testing.T, open func(t testing.TB) func() backend.Backend) {
+func Run(t *testing.T, open func(t testing.TB) func() backend.Backend, opts *Options) {
 	t.Helper()
+	if opts == nil {
+		opts = &Options{}
+	}
 	for _, g := range []struct {
 		name     string
 		promises []promise
@@ -55,7 +71,7 @@ func Run(t *testing.T, open func(t testing.TB) func() backend.Backend) {
 			for _, p := range g.promises {
 				t.Run(p.name, func(t *testing.T) {
 					t.Parallel()
-					p.prove(newStore(t, open))
+					newStore(t, open, opts).run(p.prove)
 				})
 			}
 		})

@@ -7,4 +7,4 @@ import (
 )
 
 // The suite is satisfied by the plainest backend that keeps the contract.
-func TestReference(t *testing.T) { backendtest.Run(t, openWorld("")) }
+func TestReference(t *testing.T) { backendtest.Run(t, openWorld(""), nil) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -13,7 +14,7 @@ var closePromises = []promise{
 	{"Close waits for an Update under way", closeWaitsForUpdate},
 	{"Close waits for a View under way", closeWaitsForView},
 	{"Close beside Updates loses none that succeeded", closeBesideUpdates},
-	{"Close of one handle leaves the others, and the rows", closeOne},
+	{"Close of one handle leaves the others, and Close of all the rows", closeOne},
 	{"Close without Declare succeeds", closeUnused},
 }
 
@@ -47,8 +48,8 @@ func closeWaitsForUpdate(s *store) {
 			return tx.Put("cells", full("a"))
 		})
 	})
-	if !same(hs[0], hs[1]) {
-		s.has(hs[1], "cells", "an Update that Close waited for is committed", string(full("a").Doc))
+	if b := s.another(hs[0], hs[1]); b != nil {
+		s.has(b, "cells", "an Update that Close waited for is committed", string(full("a").Doc))
 	}
 }
 
@@ -80,9 +81,8 @@ func (s *store) closeWaits(b backend.Backend, call func(wait func()) error) {
 		if err != nil {
 			s.Errorf("a call that was under way when Close was called: %v", err)
 		}
-		once.Do(func() { close(entered) })
 	})
-	<-entered
+	s.entered(entered, calling, "a call")
 	closing := started(func() {
 		if err := b.Close(); err != nil {
 			s.Errorf("Close: %v", err)
@@ -92,8 +92,8 @@ func (s *store) closeWaits(b backend.Backend, call func(wait func()) error) {
 		s.Error("Close waits for the calls under way; it returned in the middle of one")
 	}
 	close(release)
-	<-calling
-	<-closing
+	s.await(calling, "a call under way when Close was called")
+	s.await(closing, "Close")
 	_, err := b.Find(s.ctx, backend.Query{Table: "cells"})
 	s.wants(err, backend.ErrClosed, "Find after a Close that waited")
 }
@@ -103,18 +103,23 @@ func closeBesideUpdates(s *store) {
 	b := hs[0]
 	counts := make([]int64, racers)
 	var begun sync.WaitGroup
+	var over atomic.Bool
 	begun.Add(racers)
 	updating := started(func() {
 		err := race(racers, func(g int) error {
 			for n := int64(1); ; n++ {
+				late := over.Load()
 				err := b.Update(s.ctx, []string{fmt.Sprint("lock", g)}, func(tx backend.Tx) error {
 					return tx.Put("cells", cell(fmt.Sprint("g", g), "", n))
 				})
 				if n == 1 {
-					begun.Done()
+					begun.Done() // whether it succeeded or not
 				}
 				if errors.Is(err, backend.ErrClosed) {
 					return nil
+				}
+				if err == nil && late {
+					return errors.New("an Update after Close answers ErrClosed; it succeeded")
 				}
 				if err != nil {
 					return fmt.Errorf("an Update beside Close succeeds or answers ErrClosed: %w", err)
@@ -130,32 +135,53 @@ func closeBesideUpdates(s *store) {
 	if err := b.Close(); err != nil {
 		s.Errorf("Close: %v", err)
 	}
-	<-updating
-	if same(b, hs[1]) {
+	over.Store(true)
+	s.await(updating, "Updates beside Close")
+	after := s.another(b, hs[1])
+	if after == nil {
 		return // nobody can look any more
 	}
 	var want []string
 	for g, n := range counts {
 		want = append(want, doc(fmt.Sprint("g", g), "", n))
 	}
-	s.has(hs[1], "cells", "the Updates that succeeded before Close are there, and no other", want...)
+	s.has(after, "cells", "the Updates that succeeded before Close are there, and no other", want...)
 }
 
 func closeOne(s *store) {
+	if s.InMemory {
+		return
+	}
 	hs := s.handles(2, cells)
-	if same(hs[0], hs[1]) {
-		return // a store of one handle ends with it
-	}
 	s.insert(hs[0], "cells", full("a"), full("b"), full("c"))
-	if err := hs[0].Close(); err != nil {
-		s.Errorf("Close: %v", err)
+	if !same(hs[0], hs[1]) {
+		if err := hs[0].Close(); err != nil {
+			s.Errorf("Close: %v", err)
+		}
+		s.intact(hs[1], "Close of one handle leaves the others open")
+		s.put(hs[1], "cells", full("a"))
 	}
-	s.intact(hs[1], "Close of one handle leaves the others open")
-	s.put(hs[1], "cells", full("a"))
-	if err := hs[1].Close(); err != nil {
-		s.Errorf("Close: %v", err)
+	for range 2 {
+		if err := hs[1].Close(); err != nil {
+			s.Errorf("Close: %v", err)
+		}
+		hs[1] = s.declared(cells)
+		s.intact(hs[1], "rows are there when all handles were closed and one is opened anew")
+		s.put(hs[1], "cells", full("b"))
 	}
-	s.intact(s.declared(cells), "rows are there when all handles were closed and one is opened anew")
+}
+
+// another is a handle on the store of closed, to look with after that was closed: other, if it is open, or one that is
+// opened anew; nil if the store has ended with it.
+func (s *store) another(closed, other backend.Backend) backend.Backend {
+	s.Helper()
+	if !same(closed, other) {
+		return other
+	}
+	if s.InMemory {
+		return nil
+	}
+	return s.declared(cells)
 }
 
 func closeUnused(s *store) {

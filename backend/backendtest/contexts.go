@@ -64,7 +64,7 @@ func endsWaiting(s *store) {
 				s.Errorf("the Update that others waited for: %v", err)
 			}
 		})
-		<-entered
+		s.entered(entered, holding, "an Update")
 		deadline, cancel1 := context.WithTimeout(s.ctx, negative)
 		cancelled, cancel2 := context.WithCancel(s.ctx)
 		var waiting sync.WaitGroup
@@ -85,8 +85,8 @@ func endsWaiting(s *store) {
 		}
 		cancel1()
 		close(release)
-		<-holding
-		<-waited
+		s.await(holding, "the Update that others waited for")
+		s.await(waited, "Updates that waited for a lock")
 		if !prompt {
 			return
 		}

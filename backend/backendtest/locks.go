@@ -63,9 +63,7 @@ func neverTogether(s *store) {
 		if err != nil {
 			s.Errorf("first Update: %v", err)
 		}
-		if second != nil {
-			<-second
-		}
+		s.await(second, "the second Update")
 	}
 }
 

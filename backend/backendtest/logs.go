@@ -277,7 +277,7 @@ func slowWriter(s *store) {
 		if err != nil {
 			s.Errorf("slow Update: %v", err)
 		}
-		<-others
+		s.await(others, "the Update beside a slow one")
 		f.readUntil(int(round+1) * 2)
 		s.equal(f.seen, s.docs(hs[0], byPosition), "a follower that continues behind the last settled event it saw misses none")
 	}
@@ -420,7 +420,7 @@ func followers(s *store) {
 		})
 	}
 	reading.Wait()
-	<-writing
+	s.await(writing, "Updates that append")
 	all := s.docs(hs[0], byPosition)
 	if int64(len(all)) != committed.Load() {
 		s.Errorf("%d events are there, %d were committed", len(all), committed.Load())

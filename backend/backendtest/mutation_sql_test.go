@@ -66,10 +66,10 @@ func unchanged(*sqldb.Dialect) {}
 // sqlControls are what the mutants are made of; they pass where those have to fail.
 func sqlControls() []mutant {
 	return []mutant{
-		{"SQLite", "(Indexes|Ownership|Locks|Views)", openSQLite(unchanged)},
-		{"SQLite, its values", "Values/(strings|floats)", openSQLite(unchanged)},
-		{"Postgres", "(Locks|Logs|Views)", openPostgres(unchanged)},
-		{"Postgres, its values", "Values/(strings|floats)", openPostgres(unchanged)},
+		{"SQLite", "(Indexes|Ownership|Locks|Views)", openSQLite(unchanged), nil},
+		{"SQLite, its values", "Values/(strings|floats)", openSQLite(unchanged), nil},
+		{"Postgres", "(Locks|Logs|Views)", openPostgres(unchanged), nil},
+		{"Postgres, its values", "Values/(strings|floats)", openPostgres(unchanged), nil},
 	}
 }
 
@@ -77,15 +77,15 @@ func sqlMutants() []mutant {
 	return []mutant{
 		{"Postgres: read committed without locks", "Locks", openPostgres(func(d *sqldb.Dialect) {
 			d.PrepareLocks = strings.ReplaceAll(d.PrepareLocks, "pg_advisory_xact_lock(k)", "k")
-		})},
-		{"Postgres: a lost event", "Logs", openPostgres(func(d *sqldb.Dialect) { d.Settled = "%s <> ''" })},
-		{"Postgres: an early event", "Logs", wrap("an early event", openPostgres(unchanged))},
-		{"Postgres: a wrong collation", "Values/strings", openPostgres(func(d *sqldb.Dialect) { d.Types[backend.String] = `TEXT COLLATE "und-x-icu"` })},
+		}), nil},
+		{"Postgres: a lost event", "Logs", openPostgres(func(d *sqldb.Dialect) { d.Settled = "%s <> ''" }), nil},
+		{"Postgres: an early event", "Logs", wrap("an early event", openPostgres(unchanged)), nil},
+		{"Postgres: a wrong collation", "Values/strings", openPostgres(func(d *sqldb.Dialect) { d.Types[backend.String] = `TEXT COLLATE "und-x-icu"` }), nil},
 		{"Postgres: a View of several states", "Views", openPostgres(func(d *sqldb.Dialect) {
 			d.BeginView = []string{"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", "SELECT 1"}
-		})},
-		{"SQLite: deferred transactions", "Locks", openSQLite(func(d *sqldb.Dialect) { d.BeginUpdate = []string{"BEGIN DEFERRED"} })},
-		{"SQLite: a wrong collation", "Values/strings", openSQLite(func(d *sqldb.Dialect) { d.Types[backend.String] = "TEXT COLLATE NOCASE" })},
-		{"SQLite: a View whose snapshot begins late", "Views", openSQLite(func(d *sqldb.Dialect) { d.BeginView = []string{"BEGIN", "COMMIT"} })},
+		}), nil},
+		{"SQLite: deferred transactions", "Locks", openSQLite(func(d *sqldb.Dialect) { d.BeginUpdate = []string{"BEGIN DEFERRED"} }), nil},
+		{"SQLite: a wrong collation", "Values/strings", openSQLite(func(d *sqldb.Dialect) { d.Types[backend.String] = "TEXT COLLATE NOCASE" }), nil},
+		{"SQLite: a View whose snapshot begins late", "Views", openSQLite(func(d *sqldb.Dialect) { d.BeginView = []string{"BEGIN", "COMMIT"} }), nil},
 	}
 }

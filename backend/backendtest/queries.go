@@ -265,7 +265,7 @@ func pagesUnderWrites(s *store) {
 	})
 	defer func() {
 		stop.Store(true)
-		<-writing
+		s.await(writing, "Updates beside a reader of pages")
 	}()
 	for pass := range passes {
 		for _, order := range []string{"", "n", "tag"} {

@@ -87,9 +87,13 @@ type handle struct {
 }
 
 // call begins a call; end ends it.
-func (h *handle) call(ctx context.Context) (end func(), err error) {
+func (h *handle) call(ctx context.Context, method string) (end func(), err error) {
 	h.closing.RLock()
 	end = h.closing.RUnlock
+	if err := h.breaks(ctx, method); err != nil {
+		end()
+		return nil, err
+	}
 	if h.closed {
 		err = backend.ErrClosed
 	} else {
@@ -107,6 +111,9 @@ func (h *handle) call(ctx context.Context) (end func(), err error) {
 }
 
 func (h *handle) Close() error {
+	if err := h.breaks(context.Background(), "Close"); err != nil {
+		return err
+	}
 	h.closing.Lock()
 	defer h.closing.Unlock()
 	h.closed = true
@@ -114,7 +121,7 @@ func (h *handle) Close() error {
 }
 
 func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
-	end, err := h.call(ctx)
+	end, err := h.call(ctx, "Declare")
 	if err != nil {
 		return err
 	}
@@ -162,7 +169,7 @@ func (h *handle) Find(ctx context.Context, q backend.Query) (found []backend.Row
 }
 
 func (h *handle) View(ctx context.Context, fn func(backend.Reader) error) error {
-	end, err := h.call(ctx)
+	end, err := h.call(ctx, "View")
 	if err != nil {
 		return err
 	}
@@ -242,7 +249,7 @@ func (h *handle) ends(ctx context.Context) <-chan struct{} {
 }
 
 func (h *handle) Update(ctx context.Context, locks []string, fn func(backend.Tx) error) error {
-	end, err := h.call(ctx)
+	end, err := h.call(ctx, "Update")
 	if err != nil {
 		return err
 	}

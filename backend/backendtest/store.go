@@ -7,14 +7,12 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
-
-// patience bounds a subtest: what takes longer hangs.
-const patience = 60 * time.Second
 
 // negative is how long a subtest watches for something that must not happen, or that a backend need not let happen.
 const negative = 100 * time.Millisecond
@@ -22,40 +20,67 @@ const negative = 100 * time.Millisecond
 // A store is one fresh store and the handles that a subtest opened on it.
 type store struct {
 	*testing.T
-	ctx context.Context
+	Options
+	ctx      context.Context // ends with the subtest's patience
+	cancel   context.CancelFunc
+	patience time.Duration
+	grace    time.Duration // for calls to return whose context has ended
 
-	next func() backend.Backend
-	mu   sync.Mutex
-	all  []backend.Backend
+	next  func() backend.Backend
+	mu    sync.Mutex
+	raw   []backend.Backend // as they were opened
+	all   []backend.Backend // watched, in that order
+	calls map[int]call
+	begun int // calls, ever
+	hung  atomic.Bool
+
+	reports sync.Mutex
+	over    bool // nothing can be reported any more
 }
 
-func newStore(t *testing.T, open func(testing.TB) func() backend.Backend) *store {
-	s := &store{T: t, next: open(t)}
-	var cancel context.CancelFunc
-	s.ctx, cancel = context.WithTimeout(context.Background(), patience)
-	t.Cleanup(func() {
-		cancel()
-		for _, b := range s.all {
-			if err := b.Close(); err != nil && !errors.Is(err, backend.ErrClosed) {
-				t.Errorf("Close: %v", err)
-			}
-		}
-	})
+func newStore(t *testing.T, open func(testing.TB) func() backend.Backend, opts *Options) *store {
+	s := &store{T: t, Options: *opts, next: open(t), calls: map[int]call{}, patience: opts.Patience}
+	if s.patience <= 0 {
+		s.patience = time.Minute
+	}
+	s.grace = max(min(time.Second, s.patience), s.patience/6)
+	s.ctx, s.cancel = context.WithTimeout(context.Background(), s.patience)
+	t.Cleanup(s.end)
 	return s
 }
 
 // handle opens another handle, or gets the one there is.
 func (s *store) handle() backend.Backend {
+	if s.OneHandle || s.InMemory {
+		s.mu.Lock()
+		n := len(s.all)
+		s.mu.Unlock()
+		if n > 0 && !isClosed(s.all[n-1]) {
+			return s.all[n-1]
+		}
+	}
 	b := s.next()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, known := range s.all {
-		if same(known, b) {
-			return b
+	for i, known := range s.raw {
+		if !same(known, b) {
+			continue
 		}
+		if isClosed(s.all[i]) {
+			s.Fatalf("open gave a Backend that was closed: it opens the store anew at each call, or Options say that it cannot")
+		}
+		return s.all[i]
 	}
-	s.all = append(s.all, b)
-	return b
+	s.raw = append(s.raw, b)
+	s.all = append(s.all, s.watch(b, len(s.all)))
+	return s.all[len(s.all)-1]
+}
+
+func isClosed(b backend.Backend) bool {
+	if m, ok := b.(watchedMemoizer); ok {
+		return m.closed.Load()
+	}
+	return b.(*watched).closed.Load()
 }
 
 // same tells whether a and b are one handle; a Backend of a type that has no == is always another.

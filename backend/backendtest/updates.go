@@ -291,7 +291,7 @@ func uncommittedUnseen(s *store) {
 		return errAbort
 	})
 	s.wants(err, errAbort, "an Update answers fn's error")
-	<-reading
+	s.await(reading, "the Find beside an Update")
 	s.intact(hs[1], "an Update that fails is seen by nobody")
 }
 

@@ -70,10 +70,8 @@ func snapshot(s *store) {
 	if err != nil {
 		s.Errorf("View: %v", err)
 	}
-	if writing != nil {
-		<-writing
-		s.has(hs[0], "cells", "the next View sees what was committed", doc("a", "other", 2), string(full("c").Doc), doc("d", "tag", 1))
-	}
+	s.await(writing, "Updates beside a View")
+	s.has(hs[0], "cells", "the next View sees what was committed", doc("a", "other", 2), string(full("c").Doc), doc("d", "tag", 1))
 }
 
 // wholeUpdates moves an amount between two rows; their sum is always the same.

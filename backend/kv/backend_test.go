@@ -16,9 +16,9 @@ import (
 
 func TestStrictStore(t *testing.T) {
 	backendtest.Run(t, func(testing.TB) func() backend.Backend {
-		b := kv.New(&strictStore{})
-		return func() backend.Backend { return b }
-	})
+		s := &strictStore{}
+		return func() backend.Backend { return kv.New(s) }
+	}, &backendtest.Options{OneHandle: true})
 }
 
 var ctx = context.Background()

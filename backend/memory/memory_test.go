@@ -17,9 +17,8 @@ import (
 
 func TestBackend(t *testing.T) {
 	backendtest.Run(t, func(testing.TB) func() backend.Backend {
-		b := memory.New()
-		return func() backend.Backend { return b }
-	})
+		return func() backend.Backend { return memory.New() }
+	}, &backendtest.Options{InMemory: true})
 }
 
 func TestOpen(t *testing.T) {

@@ -19,5 +19,5 @@ func TestConformance(t *testing.T) {
 			require.NoError(t, err)
 			return b
 		}
-	})
+	}, nil)
 }

@@ -64,7 +64,7 @@ func TestConformanceWhereTextsSortByLanguage(t *testing.T) {
 			require.NoError(t, err)
 			return b
 		}
-	})
+	}, nil)
 }
 
 // The *sql.DB of gocloud.dev's opener, of which others use all connections but some.
@@ -81,7 +81,7 @@ func TestConformanceOnTheDatabaseOfAnother(t *testing.T) {
 			require.NoError(t, err)
 			return b
 		}
-	})
+	}, nil)
 }
 
 func TestPositionsGoOnAfterAMoveToAServerThatCountsLower(t *testing.T) {

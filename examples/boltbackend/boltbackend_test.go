@@ -11,10 +11,13 @@ import (
 
 func TestBackend(t *testing.T) {
 	backendtest.Run(t, func(t testing.TB) func() backend.Backend {
-		b, err := boltbackend.Open(filepath.Join(t.TempDir(), "registry.bolt"))
-		if err != nil {
-			t.Fatal(err)
+		path := filepath.Join(t.TempDir(), "registry.bolt")
+		return func() backend.Backend {
+			b, err := boltbackend.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
 		}
-		return func() backend.Backend { return b } // bbolt locks the file: there is one handle
-	})
+	}, &backendtest.Options{OneHandle: true}) // bbolt locks the file
 }
