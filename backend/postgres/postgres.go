@@ -1,8 +1,20 @@
-// Package postgres keeps a model registry in PostgreSQL 12 or later, by github.com/lib/pq, in the first schema of the
-// connection's search_path. It needs no extension, and no right but to create tables there.
+// Package postgres keeps a model registry in PostgreSQL 12 or later, by github.com/lib/pq. It needs no extension, and no
+// right but to create tables in one schema.
 //
-// The URL schemes are postgres and postgresql, with the parameters of lib/pq, which are those of libpq; search_path
-// among them.
+// # Which schema
+//
+// Options.Schema, or the parameter schema of a URL, says where the tables are. Without it they are looked for in the
+// schemas of the connection's search_path, by default the one called like the user and then public. Where a store is, it
+// is used; if there is none, it is made in the first of these schemas that exists. Stores in several of them are
+// refused: programs whose paths begin differently would each take another.
+//
+// Everything is said to the server with that schema's name, and the names of locks contain it: programs that get to the
+// same tables in different ways keep each other's changes apart.
+//
+// # Settings of the session
+//
+// The URL schemes are postgres and postgresql, with the parameters of lib/pq, which are those of libpq, search_path among
+// them, and schema.
 package postgres
 
 import (
@@ -37,11 +49,13 @@ var params = []string{
 	"application_name", "client_encoding", "connect_timeout", "dbname", "fallback_application_name", "host", "hostaddr",
 	"krbspn", "krbsrvname", "load_balance_hosts", "options", "passfile", "password", "port", "search_path", "service",
 	"sslcert", "sslinline", "sslkey", "sslmode", "sslnegotiation", "sslrootcert", "sslsni", "ssl_max_protocol_version",
-	"ssl_min_protocol_version", "statement_timeout", "synchronous_commit", "target_session_attrs", "user",
+	"schema", "ssl_min_protocol_version", "statement_timeout", "synchronous_commit", "target_session_attrs", "user",
 }
 
 // Options are settings of a store; nil is the defaults.
 type Options struct {
+	// Schema is the schema to keep the tables in, which has to be there; "" is described above. A URL may say it too.
+	Schema string
 	// Conns is how many connections are used at once; 0 is 20.
 	Conns int
 	// Wrap, if not nil, wraps the driver, for tracing and the like. Open only.
@@ -54,6 +68,10 @@ const defaultConns = 20
 //
 // Connections are opened in such a way that a network which swallows everything does not outlast a context.
 func Open(ctx context.Context, dsn string, opts *Options) (*sqldb.DB, error) {
+	schema, dsn, err := takeSchema(dsn, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open postgres: %w", err)
+	}
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w: %s", backend.ErrInvalid, mistake(dsn, err))
@@ -69,7 +87,7 @@ func Open(ctx context.Context, dsn string, opts *Options) (*sqldb.DB, error) {
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	store, err := open(ctx, db, &sqldb.Options{ReadConns: conns, WriteConns: conns, Close: db.Close})
+	store, err := open(ctx, db, &sqldb.Options{Schema: schema, ReadConns: conns, WriteConns: conns, Close: db.Close})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open postgres: %w", err), db.Close())
 	}
@@ -80,7 +98,7 @@ func Open(ctx context.Context, dsn string, opts *Options) (*sqldb.DB, error) {
 // leaves db open. Others may use db too.
 func New(ctx context.Context, db *sql.DB, opts *Options) (*sqldb.DB, error) {
 	conns := conns(opts)
-	store, err := open(ctx, db, &sqldb.Options{ReadConns: conns, WriteConns: conns, Shared: true})
+	store, err := open(ctx, db, &sqldb.Options{Schema: opts.schema(), ReadConns: conns, WriteConns: conns, Shared: true})
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
@@ -104,6 +122,33 @@ func mistake(dsn string, err error) string {
 	return err.Error()
 }
 
+func (o *Options) schema() string {
+	if o == nil {
+		return ""
+	}
+	return o.Schema
+}
+
+// takeSchema takes the parameter schema, which is not one of the server's, out of a URL.
+func takeSchema(dsn string, opts *Options) (schema, rest string, err error) {
+	schema = opts.schema()
+	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return schema, dsn, nil // the driver will say what it is
+	}
+	q := u.Query()
+	said := q["schema"]
+	if len(said) == 0 {
+		return schema, dsn, nil
+	}
+	if len(said) > 1 || said[0] == "" || schema != "" && schema != said[0] {
+		return "", "", fmt.Errorf("%w: the parameter schema is empty, is there twice, or differs from Options.Schema", backend.ErrInvalid)
+	}
+	q.Del("schema")
+	u.RawQuery = q.Encode()
+	return said[0], u.String(), nil
+}
+
 func conns(opts *Options) int {
 	if opts != nil && opts.Conns > 0 {
 		return opts.Conns
@@ -114,7 +159,7 @@ func conns(opts *Options) int {
 func open(ctx context.Context, db *sql.DB, opts *sqldb.Options) (*sqldb.DB, error) {
 	dialect := sqldb.Postgres()
 	for {
-		err := check(ctx, db)
+		err := check(ctx, db, opts.Schema)
 		if err == nil {
 			return sqldb.New(db, db, dialect, opts), nil
 		}
@@ -132,11 +177,13 @@ func open(ctx context.Context, db *sql.DB, opts *sqldb.Options) (*sqldb.DB, erro
 }
 
 // check refuses databases in which a store would fail later.
-func check(ctx context.Context, db *sql.DB) error {
+func check(ctx context.Context, db *sql.DB, schema string) error {
 	var version int
-	var encoding, schema string
-	err := db.QueryRowContext(ctx, `SELECT CAST(current_setting('server_version_num') AS INT),
-		current_setting('server_encoding'), coalesce(current_schema(), '')`).Scan(&version, &encoding, &schema)
+	var encoding string
+	var there bool
+	err := db.QueryRowContext(ctx, `SELECT CAST(current_setting('server_version_num') AS INT), current_setting('server_encoding'),
+		CASE WHEN CAST($1 AS TEXT) = '' THEN current_schema() IS NOT NULL ELSE to_regnamespace(quote_ident($1)) IS NOT NULL END`,
+		schema).Scan(&version, &encoding, &there)
 	switch {
 	case err != nil:
 		return err
@@ -144,7 +191,9 @@ func check(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("%w: the server is PostgreSQL %d.%d; 12 or later is needed", backend.ErrInvalid, version/10000, version%10000)
 	case encoding != "UTF8":
 		return fmt.Errorf("%w: the database has the encoding %s; create it with ENCODING 'UTF8'", backend.ErrInvalid, encoding)
-	case schema == "":
+	case !there && schema != "":
+		return fmt.Errorf("%w: there is no schema %q; create it, or give another", backend.ErrInvalid, schema)
+	case !there:
 		return fmt.Errorf("%w: no schema of the search_path exists; create it, or give another search_path", backend.ErrInvalid)
 	}
 	return nil

@@ -16,6 +16,9 @@ type Options struct {
 	ReadConns  int  // connections used at once for reading; 0 is 16
 	WriteConns int  // for writing, if that is another *sql.DB; 0 is 16. One writer suffices for SQLite.
 	Shared     bool // others use the *sql.DB too: do not keep its last connection
+	// Schema is the schema to keep the tables in, which has to be there. If it is "" they are where the session's search
+	// path leads: where a store is, or else in its first schema.
+	Schema string
 	// Committed, if not nil, is called after commits, with the connection that wrote; nobody writes meanwhile.
 	// For engines with one writer only.
 	Committed func(ctx context.Context, conn *sql.Conn)
@@ -31,7 +34,6 @@ type DB struct {
 	readers *pool
 	writers *pool
 	schema  atomic.Pointer[schema]
-	salt    atomic.Uint64 // keeps the locks of stores in one database apart
 	group   group
 
 	mu      sync.Mutex
@@ -80,10 +82,10 @@ func (db *DB) Find(ctx context.Context, q backend.Query) ([]backend.Row, error) 
 	if err := t.decl.CheckQuery(q); err != nil {
 		return nil, err
 	}
-	s, point := t.plain(&db.dialect, q)
+	s, point := t.plain(sc.d, q)
 	if s == nil {
 		var empty bool
-		if s, point, empty = t.find(&db.dialect, q, false); empty {
+		if s, point, empty = t.find(sc.d, q, false); empty {
 			return nil, ctx.Err()
 		}
 	}
@@ -112,7 +114,7 @@ func (db *DB) View(ctx context.Context, fn func(backend.Reader) error) error {
 	var c *conn
 	err = db.retry(ctx, func() (err error) {
 		if c, err = db.readers.get(ctx); err == nil {
-			if err = c.begin(ctx, db.dialect.BeginView); err != nil {
+			if err = c.begin(ctx, sc.d.BeginView); err != nil {
 				db.give(ctx, db.readers, c, err)
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -19,22 +18,24 @@ func (db *DB) Declare(ctx context.Context, decl backend.Schema) error {
 		return err
 	}
 	defer db.leave()
-	sc, err := newSchema(&db.dialect, decl)
-	if err != nil {
+	if _, err := newSchema(&db.dialect, decl); err != nil {
 		return fmt.Errorf("%s: declare: %w", db.dialect.Name, err)
 	}
-	ready := false
-	err = db.retry(ctx, func() error {
-		ready, err = db.declared(ctx, sc)
+	var sc *schema
+	err := db.retry(ctx, func() (err error) {
+		sc, err = db.declared(ctx, decl)
 		return err
 	})
-	if err == nil && !ready {
-		err = db.retry(ctx, func() error { return db.declare(ctx, sc, decl) })
+	if err == nil && sc == nil {
+		err = db.retry(ctx, func() (err error) {
+			sc, err = db.declare(ctx, decl)
+			return err
+		})
 	}
 	if err != nil {
-		return err
+		return err // and whatever was declared before goes on as it was
 	}
-	db.forget(ctx)
+	db.forget(ctx, sc)
 	db.schema.Store(sc)
 	return nil
 }
@@ -46,41 +47,107 @@ type state struct {
 	digest string
 }
 
-// declared says that there is nothing to do: the store was declared like this, or is newer than this program.
-func (db *DB) declared(ctx context.Context, sc *schema) (ready bool, err error) {
+// locate finds the schema of the store, and makes the names that its tables have there. there says that there is a store.
+func (db *DB) locate(ctx context.Context, c *conn, decl backend.Schema) (sc *schema, there bool, err error) {
+	place := ""
+	if db.dialect.Locate != "" {
+		if place, there, err = db.place(ctx, c); err != nil {
+			return nil, false, err
+		}
+	} else if there = true; db.opts.Schema != "" {
+		return nil, false, fmt.Errorf("%s: %w: a schema %q is given; there are none", db.dialect.Name, backend.ErrInvalid, db.opts.Schema)
+	}
+	sc, err = newSchema(db.dialect.in(place), decl)
+	return sc, there, err
+}
+
+// place finds the one schema where a store is, or else where a new one goes.
+func (db *DB) place(ctx context.Context, c *conn) (place string, there bool, err error) {
+	rows, err := c.sql.QueryContext(ctx, db.dialect.Locate, db.opts.Schema)
+	if err != nil {
+		return "", false, db.fault("look for the store's schema", err)
+	}
+	var names, stores []string
+	for rows.Next() {
+		var name string
+		var store bool
+		if err := rows.Scan(&name, &store); err != nil {
+			return "", false, errors.Join(err, rows.Close())
+		}
+		names = append(names, name)
+		if store {
+			stores = append(stores, name)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return "", false, db.fault("look for the store's schema", err)
+	}
+	switch {
+	case len(stores) == 1:
+		return stores[0], true, nil
+	case len(stores) > 1:
+		return "", false, fmt.Errorf("%s: %w: there are stores in several schemas of the search_path, %q; give the schema that is meant",
+			db.dialect.Name, backend.ErrInvalid, stores)
+	case len(names) > 0:
+		return names[0], false, nil
+	case db.opts.Schema != "":
+		return "", false, fmt.Errorf("%s: %w: there is no schema %q; create it, or give another", db.dialect.Name, backend.ErrInvalid, db.opts.Schema)
+	}
+	return "", false, fmt.Errorf("%s: %w: no schema of the search_path exists; create it, or give another search_path",
+		db.dialect.Name, backend.ErrInvalid)
+}
+
+// declared returns the schema if there is nothing to do: the store was declared like this, or is newer than this program.
+func (db *DB) declared(ctx context.Context, decl backend.Schema) (*schema, error) {
 	c, err := db.readers.get(ctx)
 	if err != nil {
-		return false, db.fault("connect", err)
+		return nil, db.fault("connect", err)
 	}
-	st, err := db.state(ctx, c)
+	ready := false
+	sc, there, err := db.locate(ctx, c, decl)
+	if err == nil && there {
+		ready, err = db.upToDate(ctx, c, sc)
+	}
+	db.give(ctx, db.readers, c, err)
+	var f *fault
+	switch {
+	case ready:
+		return sc, nil
+	case errors.As(err, &f) && f.kind == Missing:
+		return nil, nil
+	}
+	return nil, err
+}
+
+func (db *DB) upToDate(ctx context.Context, c *conn, sc *schema) (bool, error) {
+	st, err := db.state(ctx, c, sc)
 	if err == nil && (st.format > sc.format || st.format == sc.format && st.digest == sc.digest) {
 		var ahead bool
 		ahead, err = db.ahead(ctx, c, sc)
-		ready = !ahead
+		return !ahead && err == nil, err
 	}
-	db.give(ctx, db.readers, c, err)
-	if err != nil && db.dialect.Classify(err) != Missing {
-		return false, db.fault("read the store's format", err)
-	}
-	return ready, nil
+	return false, err
 }
 
-// state reads the store's state, and the namespace of its locks.
-func (db *DB) state(ctx context.Context, c *conn) (st state, err error) {
-	var namespace string
-	err = c.scan(ctx, "SELECT format, era, digest, "+db.dialect.Namespace+" FROM "+metaTable, &st.format, &st.era, &st.digest, &namespace)
+// state reads the store's state.
+func (db *DB) state(ctx context.Context, c *conn, sc *schema) (st state, err error) {
+	err = c.scan(ctx, "SELECT format, era, digest FROM "+sc.d.table(metaTable), &st.format, &st.era, &st.digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return state{}, nil
 	}
-	h := fnv.New64a()
-	h.Write([]byte(namespace))
-	db.salt.Store(h.Sum64())
-	return st, err
+	if err != nil {
+		return state{}, db.fault("read the store's format", err)
+	}
+	return st, nil
 }
 
 // catalog lists the columns of all tables that there are.
-func (db *DB) catalog(ctx context.Context, c *conn) (map[string][]string, error) {
-	rows, err := c.sql.QueryContext(ctx, db.dialect.Catalog)
+func (db *DB) catalog(ctx context.Context, c *conn, sc *schema) (map[string][]string, error) {
+	var args []any
+	if sc.d.Locate != "" {
+		args = append(args, sc.d.schema)
+	}
+	rows, err := c.sql.QueryContext(ctx, sc.d.Catalog, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +165,7 @@ func (db *DB) catalog(ctx context.Context, c *conn) (map[string][]string, error)
 // ahead says that a log has positions which new ones would not be above: the store was moved to a server that has seen
 // fewer transactions.
 func (db *DB) ahead(ctx context.Context, c *conn, sc *schema) (bool, error) {
-	if db.dialect.Newest == "" {
+	if sc.d.Newest == "" {
 		return false, nil
 	}
 	for _, t := range sc.order {
@@ -107,23 +174,26 @@ func (db *DB) ahead(ctx context.Context, c *conn, sc *schema) (bool, error) {
 		}
 		var ahead bool
 		position := t.key[0].quoted
-		text := "SELECT coalesce((SELECT max(" + position + ") FROM " + t.quoted + ") > " + db.dialect.Newest + ", false) FROM " + metaTable
-		if err := c.scan(ctx, text, &ahead); err != nil || ahead {
-			return ahead, err
+		text := "SELECT coalesce((SELECT max(" + position + ") FROM " + t.quoted + ") > " + sc.d.Newest + ", false) FROM " + sc.d.table(metaTable)
+		if err := c.scan(ctx, text, &ahead); err != nil {
+			return false, db.fault("read the newest position", err)
+		}
+		if ahead {
+			return true, nil
 		}
 	}
 	return false, nil
 }
 
 // declare does what is to do, in one transaction.
-func (db *DB) declare(ctx context.Context, sc *schema, decl backend.Schema) error {
+func (db *DB) declare(ctx context.Context, decl backend.Schema) (*schema, error) {
 	c, err := db.writers.get(ctx)
 	if err != nil {
-		return db.fault("connect", err)
+		return nil, db.fault("connect", err)
 	}
 	defer func() { db.writers.put(c) }()
 	if err := c.begin(ctx, db.dialect.BeginDeclare); err != nil {
-		return db.lost(c, db.fault("declare", err))
+		return nil, db.lost(c, db.fault("declare", err))
 	}
 	committed := false
 	defer func() {
@@ -131,14 +201,18 @@ func (db *DB) declare(ctx context.Context, sc *schema, decl backend.Schema) erro
 			c.end(ctx, "ROLLBACK")
 		}
 	}()
-	if err := db.raise(ctx, c, sc, decl); err != nil {
-		return db.lost(c, err)
+	sc, _, err := db.locate(ctx, c, decl) // where another Declare has just made it, too
+	if err == nil {
+		err = db.raise(ctx, c, sc, decl)
+	}
+	if err != nil {
+		return nil, db.lost(c, err)
 	}
 	if err := c.commit(ctx); err != nil {
-		return db.lost(c, db.fault("declare", err)) // done twice it does nothing
+		return nil, db.lost(c, db.fault("declare", err)) // done twice it does nothing
 	}
 	committed = true
-	return nil
+	return sc, nil
 }
 
 // lost has the connection closed if err says that it is gone.
@@ -153,8 +227,9 @@ func (db *DB) lost(c *conn, err error) error {
 
 // raise brings the store to what sc declares.
 func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schema) error {
-	texts := []string{fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL)", metaTable)}
-	for _, text := range []string{db.dialect.LockStore, db.dialect.CommitTable} {
+	meta := sc.d.table(metaTable)
+	texts := []string{fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL)", meta)}
+	for _, text := range []string{sc.d.LockStore, sc.d.CommitTable} {
 		if text != "" {
 			texts = append(texts, text)
 		}
@@ -162,11 +237,11 @@ func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schem
 	if err := c.run(ctx, texts); err != nil {
 		return db.fault("declare", err)
 	}
-	st, err := db.state(ctx, c)
-	var tables map[string][]string
-	if err == nil {
-		tables, err = db.catalog(ctx, c)
+	st, err := db.state(ctx, c, sc)
+	if err != nil {
+		return err
 	}
+	tables, err := db.catalog(ctx, c, sc)
 	if err != nil {
 		return db.fault("declare", err)
 	}
@@ -180,23 +255,19 @@ func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schem
 			}
 		}
 		if st.format == 0 {
-			err = c.run(ctx, []string{fmt.Sprintf("INSERT INTO %s (format, era, digest) VALUES (%d, 0, '%s')", metaTable, sc.format, sc.digest)})
+			err = c.run(ctx, []string{fmt.Sprintf("INSERT INTO %s (format, era, digest) VALUES (%d, 0, '%s')", meta, sc.format, sc.digest)})
 		} else {
-			err = c.run(ctx, []string{fmt.Sprintf("UPDATE %s SET format = %d, digest = '%s'", metaTable, sc.format, sc.digest)})
+			err = c.run(ctx, []string{fmt.Sprintf("UPDATE %s SET format = %d, digest = '%s'", meta, sc.format, sc.digest)})
 		}
 		if err != nil {
 			return db.fault("declare", err)
 		}
 	}
-	_, err = db.state(ctx, c) // now that there is one
-	ahead := false
-	if err == nil {
-		ahead, err = db.ahead(ctx, c, sc)
+	ahead, err := db.ahead(ctx, c, sc)
+	if err != nil || !ahead {
+		return err
 	}
-	if err == nil && ahead {
-		err = c.run(ctx, []string{"UPDATE " + metaTable + " SET era = era + 1"})
-	}
-	if err != nil {
+	if err := c.run(ctx, []string{"UPDATE " + meta + " SET era = era + 1"}); err != nil {
 		return db.fault("declare", err)
 	}
 	return nil
@@ -233,7 +304,7 @@ func (db *DB) create(ctx context.Context, c *conn, sc *schema, tables map[string
 
 func (db *DB) upgrade(ctx context.Context, c *conn, sc *schema, decl backend.Schema, st state) error {
 	x := &tx{reader: reader{db: db, ctx: ctx, sc: sc, conn: c, mem: memory{}}}
-	if err := c.scan(ctx, db.dialect.Session, &x.format, &x.era, &x.xid, &x.pid); err != nil {
+	if err := c.scan(ctx, sc.d.Session, &x.format, &x.era, &x.xid, &x.pid); err != nil {
 		return db.fault("declare", err)
 	}
 	if err := x.result(decl.Upgrade(x, st.format)); err != nil {

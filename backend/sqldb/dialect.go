@@ -1,8 +1,18 @@
 package sqldb
 
+import (
+	"slices"
+	"strings"
+)
+
 // A Dialect is what two SQL engines do differently, as data with few hooks. [SQLite] and [Postgres] are the ones there are.
+//
+// Where its texts name a table, {schema} stands in front: it becomes the schema in which the store was found, quoted,
+// and a dot; nothing for engines without Locate.
 type Dialect struct {
 	Name string // begins messages
+	// schema is where the tables are, in a dialect that in returned.
+	schema string
 
 	Types      [4]string // column type of each backend.Kind; strings compare bytewise
 	Param      string    // written before a parameter's number
@@ -21,8 +31,11 @@ type Dialect struct {
 	// positions are made of the store's era, the transaction's number and a counter.
 	Serial bool
 
-	Namespace string // an expression that tells stores in one database apart
-	Catalog   string // selects table and column names of what is there
+	// Locate, for engines with schemas, selects the name of each schema that the store may be in and whether one is there,
+	// the schema that a new one goes to first: $1, if there is such a schema, or if it is '' those that the session
+	// looks in.
+	Locate    string
+	Catalog   string // selects table and column names of what is there; with Locate, in schema $1
 	LockStore string // in Declare, keeps Updates out
 
 	// Batches sends the statements that begin a transaction in one call. It has to be false for drivers that take only
@@ -51,6 +64,36 @@ type Dialect struct {
 
 	Classify func(error) Fault // never called with nil
 }
+
+// in is the dialect with the texts for the store in a schema.
+func (d *Dialect) in(schema string) *Dialect {
+	bound := *d
+	bound.schema = schema
+	named := func(text, prefix string) string { return strings.ReplaceAll(text, "{schema}", prefix) }
+	for _, text := range []*string{&bound.LockStore, &bound.Session, &bound.Newest, &bound.CommitTable, &bound.Forget, &bound.Outcome} {
+		*text = named(*text, bound.prefix())
+	}
+	for _, format := range []*string{&bound.PrepareLocks, &bound.TakeLocks, &bound.Settled} {
+		*format = named(*format, strings.ReplaceAll(bound.prefix(), "%", "%%"))
+	}
+	for _, texts := range []*[]string{&bound.BeginView, &bound.BeginUpdate, &bound.BeginDeclare} {
+		*texts = slices.Clone(*texts)
+		for i, text := range *texts {
+			(*texts)[i] = named(text, bound.prefix())
+		}
+	}
+	return &bound
+}
+
+func (d *Dialect) prefix() string {
+	if d.schema == "" {
+		return ""
+	}
+	return quote(d.schema) + "."
+}
+
+// table is the name of a table of the store.
+func (d *Dialect) table(name string) string { return d.prefix() + quote(name) }
 
 // A Fault says what an error means for the call that met it.
 type Fault uint8

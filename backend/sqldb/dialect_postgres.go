@@ -21,33 +21,41 @@ func Postgres() Dialect {
 		// An index entry has to fit into a third of a page, about 2,700 bytes: two keys of 1,024 and two such strings do.
 		IndexChars: 100,
 		EntryKey:   "CASE WHEN octet_length(%[1]s) <= 200 THEN %[1]s ELSE left(%[1]s, 40) || md5(%[1]s) END",
-		Namespace:  "current_schema()",
-		Catalog:    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()",
-		LockStore:  "LOCK TABLE " + metaTable + " IN ACCESS EXCLUSIVE MODE",
-		Batches:    true,
-		BeginView:  []string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT 1"},
+		// Postgres looks for a table in all schemas of the search_path, and makes it in the first: both ways at once lead to
+		// two stores.
+		Locate: `SELECT n.nspname, EXISTS (SELECT FROM pg_class AS c
+				WHERE c.relnamespace = n.oid AND c.relname = '` + metaTable + `' AND c.relkind IN ('r', 'p'))
+			FROM unnest(CASE WHEN CAST($1 AS TEXT) = '' THEN CAST(current_schemas(false) AS TEXT[]) ELSE ARRAY[$1] END)
+				WITH ORDINALITY AS s (name, place) JOIN pg_namespace AS n ON n.nspname = s.name ORDER BY s.place`,
+		// Not information_schema, which leaves out what the user has no rights to.
+		Catalog: `SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+			JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+			WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`,
+		LockStore: "LOCK TABLE {schema}" + metaTable + " IN ACCESS EXCLUSIVE MODE",
+		Batches:   true,
+		BeginView: []string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT 1"},
 		// An Update keeps Declare out until it ends. It waits for a Declare under way in a statement of its own, so
 		// that the next one's snapshot has the format that this made.
-		BeginUpdate:  []string{beginPostgres, "LOCK TABLE " + metaTable + " IN ACCESS SHARE MODE"},
+		BeginUpdate:  []string{beginPostgres, "LOCK TABLE {schema}" + metaTable + " IN ACCESS SHARE MODE"},
 		BeginDeclare: []string{beginPostgres, "SELECT pg_advisory_xact_lock(5287614201563349101)"},
-		Session:      "SELECT format, era, txid_current(), pg_backend_pid() FROM " + metaTable,
+		Session:      "SELECT format, era, txid_current(), pg_backend_pid() FROM {schema}" + metaTable,
 		// The witness and the transaction's number are made of the join's result, so after all locks: among Updates that
 		// share a lock, numbers are in commit order. Later statements have later snapshots, which see what was committed
 		// before the locks were free.
-		PrepareLocks: "PREPARE %s (bigint[], bigint, bigint) AS WITH s AS (SELECT format, era FROM " + metaTable +
-			", (SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1) AS k) AS locks), w AS (INSERT INTO " + commitTable +
+		PrepareLocks: "PREPARE %s (bigint[], bigint, bigint) AS WITH s AS (SELECT format, era FROM {schema}" + metaTable +
+			", (SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1) AS k) AS locks), w AS (INSERT INTO {schema}" + commitTable +
 			` (conn, n, at) SELECT $2, $3, now() FROM s
 			ON CONFLICT (conn) DO UPDATE SET n = excluded.n, at = excluded.at)
 			SELECT format, era, txid_current(), pg_backend_pid() FROM s`,
 		TakeLocks: "EXECUTE %s ('{%s}', %d, %d)",
 		Settled: `%s < (SELECT lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmin(txid_current_snapshot())), 16, '0')
-			FROM ` + metaTable + ")",
+			FROM {schema}` + metaTable + ")",
 		Newest:      "lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmax(txid_current_snapshot())), 16, '0')",
-		CommitTable: "CREATE TABLE IF NOT EXISTS " + commitTable + " (conn BIGINT PRIMARY KEY, n BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL)",
+		CommitTable: "CREATE TABLE IF NOT EXISTS {schema}" + commitTable + " (conn BIGINT PRIMARY KEY, n BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL)",
 		// It waits for nobody who is writing one of them anew.
-		Forget: "DELETE FROM " + commitTable + " WHERE conn IN (SELECT conn FROM " + commitTable +
+		Forget: "DELETE FROM {schema}" + commitTable + " WHERE conn IN (SELECT conn FROM {schema}" + commitTable +
 			" WHERE at < now() - INTERVAL '2 days' FOR UPDATE SKIP LOCKED)",
-		Outcome: "SELECT EXISTS (SELECT FROM " + commitTable + " WHERE conn = $1 AND n = $2)",
+		Outcome: "SELECT EXISTS (SELECT FROM {schema}" + commitTable + " WHERE conn = $1 AND n = $2)",
 		// A transaction holds the lock on its number until others see what it has committed. Everybody may read
 		// pg_locks; in pg_stat_activity the transactions of other users are hidden, and would look ended. A standby may
 		// yet hear of a commit.

@@ -22,7 +22,6 @@ func SQLite(code func(error) int) Dialect {
 		FloatText:  "printf('%%!.17g', %s)",
 		SideSuffix: " WITHOUT ROWID",
 		Serial:     true,
-		Namespace:  "''",
 		Catalog: `SELECT m.name, c.name FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c
 			WHERE m.type = 'table'`,
 		Batches: true,

@@ -24,7 +24,7 @@ const mostDoubt = 24 * time.Hour
 
 // outcome finds out what became of a transaction whose commit was answered with err, perhaps because the answer was
 // lost on the way. It gives c, which is bad, other connections, and asks until it knows or ctx ends.
-func (db *DB) outcome(ctx context.Context, c *conn, s session, err error) error {
+func (db *DB) outcome(ctx context.Context, sc *schema, c *conn, s session, err error) error {
 	db.writers.forget()
 	done := false
 	ask := func() error {
@@ -34,7 +34,7 @@ func (db *DB) outcome(ctx context.Context, c *conn, s session, err error) error 
 			}
 		}
 		var unsettled bool
-		err := db.ask(ctx, c, s, &unsettled, &done)
+		err := db.ask(ctx, sc, c, s, &unsettled, &done)
 		db.judge(ctx, db.writers, c, err)
 		if err != nil {
 			return db.fault("ask what became of a commit", err)
@@ -67,12 +67,12 @@ func (db *DB) outcome(ctx context.Context, c *conn, s session, err error) error 
 // Only when there is none is the witness looked for, by a later statement: then no commit can come any more, and one
 // that came is in the statement's snapshot. Both go over one connection, so to one run of one server: after a crash, or
 // a move to another server, its transactions are gone or done before it answers.
-func (db *DB) ask(ctx context.Context, c *conn, s session, unsettled, done *bool) error {
+func (db *DB) ask(ctx context.Context, sc *schema, c *conn, s session, unsettled, done *bool) error {
 	err := c.one(ctx, db.dialect.script().add(db.dialect.Kill).with(s.pid, s.xid), unsettled)
 	if err != nil || *unsettled {
 		return err
 	}
-	return c.one(ctx, db.dialect.script().add(db.dialect.Outcome).with(s.witness.conn, s.witness.n), done)
+	return c.one(ctx, db.dialect.script().add(sc.d.Outcome).with(s.witness.conn, s.witness.n), done)
 }
 
 // one reads the one row of s.
@@ -85,15 +85,15 @@ func (c *conn) one(ctx context.Context, s *script, dest any) error {
 }
 
 // forget deletes witnesses of long ago. Nothing hangs on it: a client that may only read cannot, and another one will.
-func (db *DB) forget(ctx context.Context) {
-	if db.dialect.Forget == "" {
+func (db *DB) forget(ctx context.Context, sc *schema) {
+	if sc.d.Forget == "" {
 		return
 	}
 	c, err := db.writers.get(ctx)
 	if err != nil {
 		return
 	}
-	db.give(ctx, db.writers, c, c.run(ctx, []string{db.dialect.Forget}))
+	db.give(ctx, db.writers, c, c.run(ctx, []string{sc.d.Forget}))
 }
 
 // A ghost is a transaction whose connection was lost. The server may not have noticed, and then goes on keeping the

@@ -25,7 +25,7 @@ func TestAMissingWitnessOfLongAgoTellsNothing(t *testing.T) {
 	for age, again := range map[time.Duration]bool{mostDoubt - time.Hour: true, mostDoubt + time.Hour: false} {
 		c, err := db.writers.get(t.Context())
 		require.NoError(t, err)
-		err = db.outcome(t.Context(), c, session{begun: time.Now().Add(-age)}, lost)
+		err = db.outcome(t.Context(), db.schema.Load(), c, session{begun: time.Now().Add(-age)}, lost)
 		db.writers.put(c)
 		require.ErrorIs(t, err, lost)
 		var f *fault

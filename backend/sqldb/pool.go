@@ -151,7 +151,7 @@ type conn struct {
 	stmts    map[string]*statement
 	clock    int
 	locks    string // the statement that takes locks
-	prepared bool   // it is there
+	prepared string // what it was prepared as
 	witness  witness
 	bad      bool // not to be used again
 	used     time.Time

@@ -64,7 +64,7 @@ func (r *reader) find(t *table, q backend.Query) ([]backend.Row, error) {
 	if err := r.ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, point, empty := t.find(&r.db.dialect, q, r.mem != nil)
+	s, point, empty := t.find(r.sc.d, q, r.mem != nil)
 	if empty {
 		return nil, nil
 	}

@@ -14,6 +14,8 @@ import (
 
 // A schema is a declaration with the names that its tables and columns have in the database.
 type schema struct {
+	d      *Dialect // for where the tables are
+	salt   uint64   // keeps the locks of stores in one database apart
 	format int
 	digest string // of the declaration
 	tables map[string]*table
@@ -23,7 +25,7 @@ type schema struct {
 // A table is a declared table.
 type table struct {
 	decl   *backend.Table
-	quoted string
+	quoted string // with its schema
 	key    []column
 	ones   []column // the fields with one value
 	sides  []*side  // the fields with many
@@ -69,11 +71,15 @@ const (
 // layout is part of the digest: it changes when the same declaration is stored in another way.
 const layout = 1
 
+// newSchema makes the names for a store in the schema that d is for.
 func newSchema(d *Dialect, decl backend.Schema) (*schema, error) {
 	if err := decl.Validate(); err != nil {
 		return nil, err
 	}
-	sc := &schema{format: decl.Format, tables: map[string]*table{}}
+	sc := &schema{d: d, format: decl.Format, tables: map[string]*table{}}
+	h := fnv.New64a()
+	h.Write([]byte(d.schema))
+	sc.salt = h.Sum64()
 	names := map[string]bool{metaTable: true, commitTable: true}
 	decl.Tables = slices.Clone(decl.Tables)
 	for i := range decl.Tables {
@@ -104,7 +110,7 @@ func newSchema(d *Dialect, decl backend.Schema) (*schema, error) {
 }
 
 func newTable(d *Dialect, decl *backend.Table) *table {
-	t := &table{decl: decl, quoted: quote(decl.Name)}
+	t := &table{decl: decl, quoted: d.table(decl.Name)}
 	for _, f := range decl.KeyFields() {
 		t.key = append(t.key, column{name: f.Name, quoted: quote(f.Name), kind: f.Kind})
 	}
@@ -112,7 +118,7 @@ func newTable(d *Dialect, decl *backend.Table) *table {
 		if f.Shape == backend.One {
 			t.ones = append(t.ones, column{name: f.Name, quoted: quote(f.Name), kind: f.Kind})
 		} else {
-			t.sides = append(t.sides, newSide(t, f))
+			t.sides = append(t.sides, newSide(d, t, f))
 		}
 	}
 	for _, x := range decl.Indexes {
@@ -159,7 +165,7 @@ func (t *table) compared(d *Dialect) bool {
 	return d.Serial && !t.decl.Log && len(t.chosen) > 0 && len(t.ones) > 0
 }
 
-func newSide(t *table, f backend.Field) *side {
+func newSide(d *Dialect, t *table, f backend.Field) *side {
 	// A key part may have the name of a side table's own column.
 	free := func(name string) column {
 		for slices.ContainsFunc(t.key, func(c column) bool { return c.name == name }) {
@@ -168,7 +174,7 @@ func newSide(t *table, f backend.Field) *side {
 		return column{name: name, quoted: quote(name)}
 	}
 	s := &side{field: f, name: identifier(t.decl.Name, f.Name)}
-	s.quoted = quote(s.name)
+	s.quoted = d.table(s.name)
 	if f.Shape == backend.Map {
 		c := free("entry")
 		s.entry = &c
@@ -212,7 +218,7 @@ func (t *table) column(name string) column {
 func (s *side) key() []column { return s.all[:len(s.all)-len(s.own)] }
 
 // quote makes name an identifier also where it is a word of SQL.
-func quote(name string) string { return `"` + name + `"` }
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // identifier joins parts to a name. Their own underscores are doubled, so that a_b and c make another than a and b_c.
 func identifier(parts ...string) string {

@@ -25,7 +25,7 @@ func (db *DB) Update(ctx context.Context, locks []string, fn func(backend.Tx) er
 	if db.dialect.Serial {
 		return db.retry(ctx, func() error { return db.group.update(ctx, db, sc, fn) })
 	}
-	keys := db.lockKeys(locks)
+	keys := sc.lockKeys(locks)
 	var g *ghost
 	return db.retry(ctx, func() error {
 		lost, err := db.update(ctx, sc, keys, g, fn)
@@ -37,11 +37,11 @@ func (db *DB) Update(ctx context.Context, locks []string, fn func(backend.Tx) er
 }
 
 // lockKeys are the numbers that stand for lock names, in the order in which everybody takes them.
-func (db *DB) lockKeys(locks []string) []int64 {
+func (sc *schema) lockKeys(locks []string) []int64 {
 	keys := make([]int64, 0, len(locks))
 	for _, name := range locks {
 		h := fnv.New64a()
-		_ = binary.Write(h, binary.BigEndian, db.salt.Load()) // a hash takes everything
+		_ = binary.Write(h, binary.BigEndian, sc.salt) // a hash takes everything
 		h.Write([]byte(name))
 		keys = append(keys, int64(h.Sum64()))
 	}
@@ -91,7 +91,7 @@ func (db *DB) update(ctx context.Context, sc *schema, locks []int64, before *gho
 	ended = true
 	if err := c.commit(ctx); err != nil {
 		c.bad = true
-		return nil, db.outcome(ctx, c, x.session, err)
+		return nil, db.outcome(ctx, sc, c, x.session, err)
 	}
 	return nil, nil
 }
@@ -100,15 +100,15 @@ func (db *DB) update(ctx context.Context, sc *schema, locks []int64, before *gho
 // all in one call.
 func (db *DB) beginUpdate(ctx context.Context, c *conn, sc *schema, locks []int64) (*tx, error) {
 	x := &tx{reader: reader{db: db, ctx: ctx, sc: sc, conn: c, mem: memory{}}}
-	texts := slices.Clone(db.dialect.BeginUpdate)
-	if db.dialect.PrepareLocks == "" {
-		texts = append(texts, db.dialect.Session)
+	texts := slices.Clone(sc.d.BeginUpdate)
+	if sc.d.PrepareLocks == "" {
+		texts = append(texts, sc.d.Session)
 	} else {
-		if !c.prepared {
+		if c.prepared != sc.d.PrepareLocks {
 			// Random, for the *sql.DB may give one connection to two stores; and new after a failure, which may have
 			// come behind the PREPARE.
 			c.locks = fmt.Sprintf("%s_locks_%x", metaTable, rand.Uint64())
-			texts = append(texts, fmt.Sprintf(db.dialect.PrepareLocks, c.locks))
+			texts = append(texts, fmt.Sprintf(sc.d.PrepareLocks, c.locks))
 		}
 		keys := make([]string, len(locks))
 		for i, k := range locks {
@@ -116,12 +116,12 @@ func (db *DB) beginUpdate(ctx context.Context, c *conn, sc *schema, locks []int6
 		}
 		c.witness.n++
 		x.witness, x.begun = c.witness, time.Now()
-		texts = append(texts, fmt.Sprintf(db.dialect.TakeLocks, c.locks, strings.Join(keys, ","), x.witness.conn, x.witness.n))
+		texts = append(texts, fmt.Sprintf(sc.d.TakeLocks, c.locks, strings.Join(keys, ","), x.witness.conn, x.witness.n))
 	}
 	if err := c.begin(ctx, texts, &x.format, &x.era, &x.xid, &x.pid); err != nil {
 		return nil, db.fault("begin", err)
 	}
-	c.prepared = true
+	c.prepared = sc.d.PrepareLocks
 	if x.format > sc.format {
 		c.end(ctx, "ROLLBACK")
 		return nil, formatError(db, sc, x.session)
