@@ -26,8 +26,8 @@ type Options struct {
 	// without a port, * standing for any characters. Others are refused, which keeps out web pages that have their own
 	// name resolve to this machine.
 	AllowedHosts []string
-	// AllowedOrigins are the web origins whose pages may change something, such as https://tools.example.com; the
-	// server's own always may.
+	// AllowedOrigins are the web origins whose pages may read and change something, such as https://tools.example.com; the
+	// server's own always may. Others are refused.
 	AllowedOrigins []string
 	// MaxBody is how many bytes of JSON a request may have; 0 is 8 MiB. Artifacts are not limited.
 	MaxBody int64

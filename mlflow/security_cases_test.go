@@ -88,7 +88,22 @@ var hostCases = []hostCase{
 	{http.MethodGet, "/version", "evil.example", "", "", 200},
 	{http.MethodGet, "/health/../docs", "evil.example", "", "", 403},
 
-	{http.MethodGet, reading, "localhost", "http://evil.example", "cross-site", 200}, // and no header lets the page read it
+	// A page that gets no answer still gets its time: 283 requests spelled out the name of a model.
+	{http.MethodGet, reading, "localhost", "", "none", 200},
+	{http.MethodGet, reading, "localhost", "", "same-origin", 200},
+	{http.MethodGet, reading, "localhost", "http://localhost", "same-origin", 200},
+	{http.MethodGet, reading, "localhost", "https://tools.example.com", "cross-site", 200},
+	{http.MethodGet, reading, "localhost", "https://tools.example.com", "same-site", 200},
+	{http.MethodGet, reading, "localhost", "http://evil.example", "cross-site", 403},
+	{http.MethodGet, reading, "localhost", "", "cross-site", 403},
+	{http.MethodHead, artifactsURL + "/0/x", "localhost", "", "cross-site", 403},
+	{http.MethodGet, artifactsURL + "/0/x", "localhost", "", "cross-site", 403},
+	{http.MethodGet, "/docs", "localhost", "", "cross-site", 403},
+	{http.MethodGet, reading, "localhost:5000", "", "same-site", 403},
+	{http.MethodGet, reading, "localhost:5000", "http://localhost:3000", "same-site", 403},
+	{http.MethodGet, reading, "localhost:5000", "http://localhost:3000", "", 403},
+	{http.MethodGet, reading, "localhost", "null", "cross-site", 403},
+	{http.MethodOptions, changing, "localhost", "http://evil.example", "cross-site", 403},
 	{http.MethodPost, changing, "localhost", "", "", 200},
 	{http.MethodPost, changing, "localhost:5000", "http://localhost:5000", "", 200},
 	{http.MethodPost, changing, "localhost", "http://localhost", "same-origin", 200},

@@ -48,7 +48,7 @@ func serve(ctx context.Context, args []string, std streams) (err error) {
 	set.StringVar(&f.cert, "tls-cert", "", "a `file` with the certificate chain in PEM; with --tls-key the server speaks HTTPS")
 	set.StringVar(&f.key, "tls-key", "", "a `file` with the certificate's private key in PEM")
 	set.StringVar(&f.hosts, "allowed-hosts", "", "`names`, separated by commas, that clients may call the server by besides localhost and private addresses; * is any")
-	set.StringVar(&f.origins, "allowed-origins", "", "web `origins`, separated by commas, whose pages may change something")
+	set.StringVar(&f.origins, "allowed-origins", "", "web `origins`, separated by commas, whose pages may read and change something")
 	set.StringVar(&f.webhookKey, "webhook-key", "", "a `file` with the key that seals webhooks' secrets (default webhook.key below --data, made if it is not there)")
 	set.BoolVar(&f.privateWebhooks, "private-webhooks", false, "let webhooks go to private addresses, and over plain HTTP")
 	set.BoolVar(&f.jsonLog, "log-json", false, "log in JSON")
