@@ -23,19 +23,23 @@ type found interface {
 }
 
 // selects says whether the filter selects x.
-func (f *filter) selects(x found) bool {
+func (f *filter) selects(x found) bool { return f.weighs(x, new(effort)) }
+
+// weighs is selects, and adds to spent what it took.
+func (f *filter) weighs(x found, spent *effort) bool {
 	switch {
 	case f == nil:
 		return true
 	case f.cond != nil:
-		return f.cond.holds(x)
+		*spent++
+		return f.cond.holds(x, spent)
 	case f.or:
-		return slices.ContainsFunc(f.kids, func(kid *filter) bool { return kid.selects(x) })
+		return slices.ContainsFunc(f.kids, func(kid *filter) bool { return kid.weighs(x, spent) })
 	}
-	return !slices.ContainsFunc(f.kids, func(kid *filter) bool { return !kid.selects(x) })
+	return !slices.ContainsFunc(f.kids, func(kid *filter) bool { return !kid.weighs(x, spent) })
 }
 
-func (c *condition) holds(x found) bool {
+func (c *condition) holds(x found, spent *effort) bool {
 	switch c.entity {
 	case entTag, entParam:
 		value, ok := x.entry(c.entity, c.key)
@@ -45,10 +49,11 @@ func (c *condition) holds(x found) bool {
 		case !ok:
 			return false
 		case len(c.numbers) > 0:
+			*spent += effort(len(value))
 			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 			return err == nil && c.holdsNumber(number)
 		}
-		return c.holdsText(value)
+		return c.holdsText(value, spent)
 	case entMetric:
 		value, ok := x.metric(c.key)
 		ok = ok && !math.IsNaN(value)
@@ -59,7 +64,7 @@ func (c *condition) holds(x found) bool {
 	}
 	switch c.attr.kind {
 	case kindSet:
-		return c.holdsSet(x.set(c.attr.id))
+		return c.holdsSet(x.set(c.attr.id), spent)
 	case kindSemver:
 		v := x.semver()
 		if c.op == opNull {
@@ -78,24 +83,24 @@ func (c *condition) holds(x found) bool {
 	if c.op == opNull {
 		return (value == "" || c.attr.kind == kindStage && value == string(None)) != c.not
 	}
-	return c.holdsText(value)
+	return c.holdsText(value, spent)
 }
 
-func (c *condition) holdsText(s string) bool {
+func (c *condition) holdsText(s string, spent *effort) bool {
 	if c.op == opLike {
-		return c.like.match(s) != c.not
+		return c.like.match(s, spent) != c.not
 	}
 	return slices.Contains(c.texts, s) != c.not
 }
 
 // holdsSet: a positive condition wants one member that meets it, a negative one none that meets its opposite.
-func (c *condition) holdsSet(members []string) bool {
+func (c *condition) holdsSet(members []string, spent *effort) bool {
 	if c.op == opNull {
 		return (len(members) == 0) != c.not
 	}
 	return c.not != slices.ContainsFunc(members, func(m string) bool {
 		if c.op == opLike {
-			return c.like.match(m)
+			return c.like.match(m, spent)
 		}
 		return slices.Contains(c.texts, m)
 	})

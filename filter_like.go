@@ -1,6 +1,7 @@
 package modelregistry
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,7 +21,18 @@ type pattern struct {
 type part struct {
 	literal string // folded if the pattern folds; with a gap, the part up to the first _
 	runes   []rune // with a gap: all characters, with anyRune for _
+	gaps    gaps   // with a gap
 }
+
+// gaps is a part with a gap, as the set of places at which each character may stand: bit i of a set is the i-th character.
+type gaps struct {
+	any    []uint64          // of a character that the part does not have
+	places map[rune][]uint64 // of those that it has
+}
+
+// An effort counts the steps of looking at text: a byte that is looked at, once for each set of 64 characters of a pattern
+// with gaps. It is what bounds a search, so that whatever the filter it costs about so much.
+type effort int64
 
 const anyRune rune = -1
 
@@ -54,12 +66,27 @@ func compilePattern(text string, fold bool) (p *pattern, problem string) {
 }
 
 func makePart(runes []rune) part {
+	gap := slices.Index(runes, anyRune)
+	if gap < 0 {
+		return part{literal: string(runes)}
+	}
+	words := (len(runes) + 63) / 64
+	g := gaps{any: make([]uint64, words), places: map[rune][]uint64{}}
 	for i, r := range runes {
 		if r == anyRune {
-			return part{literal: string(runes[:i]), runes: runes}
+			g.any[i/64] |= 1 << (i % 64)
+		} else if g.places[r] == nil {
+			g.places[r] = make([]uint64, words)
 		}
 	}
-	return part{literal: string(runes)}
+	for r, set := range g.places {
+		for i, other := range runes {
+			if other == r || other == anyRune {
+				set[i/64] |= 1 << (i % 64)
+			}
+		}
+	}
+	return part{literal: string(runes[:gap]), runes: runes, gaps: g}
 }
 
 func (p *pattern) folded(r rune) rune {
@@ -95,8 +122,10 @@ func (p *pattern) prefix() (prefix string, all bool) {
 }
 
 // match says whether the pattern fits all of s. Each part is looked for once, from left to right, behind the one
-// before: there is no backtracking, and the cost is at most the product of the lengths.
-func (p *pattern) match(s string) bool {
+// before, and what it takes is in proportion to s: a part with gaps takes a step for each 64 characters that it has at each
+// of s. The steps are added to spent.
+func (p *pattern) match(s string, spent *effort) bool {
+	*spent += effort(len(s))
 	if p.fold {
 		s = strings.Map(foldRune, s)
 	}
@@ -107,7 +136,7 @@ func (p *pattern) match(s string) bool {
 	}
 	s = s[n:]
 	for _, part := range p.parts[1:last] {
-		end := part.find(s)
+		end := part.find(s, spent)
 		if end < 0 {
 			return false
 		}
@@ -132,23 +161,50 @@ func (p part) at(s string) (n int, ok bool) {
 }
 
 // find returns where the first fit of the part in s ends, or -1.
-func (p part) find(s string) int {
-	from := 0
-	for {
-		i := strings.Index(s[from:], p.literal)
+func (p part) find(s string, spent *effort) int {
+	if p.runes == nil {
+		i := strings.Index(s, p.literal)
 		if i < 0 {
 			return -1
 		}
-		from += i
-		if n, ok := p.at(s[from:]); ok {
-			return from + n
-		}
-		_, size := utf8.DecodeRuneInString(s[from:])
-		if size == 0 {
-			return -1
-		}
-		from += size
+		return i + len(p.literal)
 	}
+	return p.findGaps(s, spent)
+}
+
+// findGaps follows all places at once at which the part may have begun: bit i of begun says that the last i+1 characters fit
+// the first i+1 of the part.
+func (p part) findGaps(s string, spent *effort) int {
+	last := len(p.runes) - 1
+	begun := make([]uint64, len(p.gaps.any))
+	some := false
+	for n := 0; n < len(s); {
+		if !some { // nothing has begun before the next beginning
+			i := strings.Index(s[n:], p.literal)
+			if i < 0 {
+				return -1
+			}
+			n += i
+		}
+		r, size := utf8.DecodeRuneInString(s[n:])
+		n += size
+		places, ok := p.gaps.places[r]
+		if !ok {
+			places = p.gaps.any
+		}
+		*spent += effort(len(begun))
+		carry := uint64(1)
+		some = false
+		for i, word := range begun {
+			begun[i] = (word<<1 | carry) & places[i]
+			carry = word >> 63
+			some = some || begun[i] != 0
+		}
+		if begun[last/64]&(1<<(last%64)) != 0 {
+			return n
+		}
+	}
+	return -1
 }
 
 // atEnd says whether the part fits the end of s.

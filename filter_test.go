@@ -1,6 +1,8 @@
 package modelregistry
 
 import (
+	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -215,13 +217,57 @@ func TestLike(t *testing.T) {
 		for fold, want := range map[bool]bool{false: c.like, true: c.ilike} {
 			p, problem := compilePattern(c.pattern, fold)
 			require.Empty(t, problem)
-			require.Equal(t, want, p.match(c.text), "%q LIKE %q, fold %v", c.text, c.pattern, fold)
+			require.Equal(t, want, p.match(c.text, new(effort)), "%q LIKE %q, fold %v", c.text, c.pattern, fold)
 		}
 	}
-	p, _ := compilePattern("%"+strings.Repeat("a", 900)+"_b%", false)
-	start := time.Now()
-	require.False(t, p.match(strings.Repeat("a", maxTagValue)))
-	require.Less(t, time.Since(start), 2*time.Second)
+}
+
+// What a pattern costs is in proportion to the text, whatever both are.
+func TestLikeIsLinear(t *testing.T) {
+	const n = maxTagValue
+	for pattern, text := range map[string]string{
+		"%" + strings.Repeat("a", 900) + "_b%":          strings.Repeat("a", n),
+		"%" + strings.Repeat("_", 997) + "Z%":           strings.Repeat("y", n),
+		"%" + strings.Repeat("a_", 498) + "Z%":          strings.Repeat("a", n),
+		strings.Repeat("%_a", 333):                      strings.Repeat("a", n/2) + strings.Repeat("b", n/2),
+		strings.Repeat("%"+strings.Repeat("_", 99), 10): strings.Repeat("y", n),
+	} {
+		for _, fold := range []bool{false, true} {
+			p, problem := compilePattern(pattern, fold)
+			require.Empty(t, problem)
+			var spent effort
+			p.match(text, &spent)
+			require.LessOrEqual(t, spent, effort(n*(1+maxPatternLength/64+1)), "%.20s", pattern)
+		}
+	}
+}
+
+// Following all beginnings at once finds what trying one after another does.
+func TestLikeFindsWhatIsThere(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	word := func(n int, from string) string {
+		var out strings.Builder
+		for range rng.IntN(n) {
+			out.WriteByte(from[rng.IntN(len(from))])
+		}
+		return out.String()
+	}
+	found := 0
+	for range 20_000 {
+		pattern, text := word(9, "ab_%"), word(30, "ab")
+		if rng.IntN(10) == 0 {
+			pattern = "%" + strings.Repeat("_", 62) + word(9, "ab_%") + "%"
+			text = strings.Repeat("a", 55) + text
+		}
+		like := regexp.MustCompile("^" + strings.NewReplacer("_", ".", "%", ".*").Replace(pattern) + "$")
+		p, _ := compilePattern(pattern, false)
+		want := like.MatchString(text)
+		require.Equal(t, want, p.match(text, new(effort)), "%q LIKE %q", text, pattern)
+		if want {
+			found++
+		}
+	}
+	require.Greater(t, found, 1000)
 }
 
 // What a filter says of rows that lack what it asks for.

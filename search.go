@@ -65,7 +65,7 @@ import (
 //
 // A page holds at most PageSize of them. Its Next is the PageToken of the next page, with the same Filter and
 // OrderBy, and "" on the last. A page can be short, even empty, and still have a Next: when much was looked through and
-// little selected. What is added or removed between two pages makes no other row appear twice or not at all; a row that
+// little selected, or when its rows are long; it ends at about 16 MiB. What is added or removed between two pages makes no other row appear twice or not at all; a row that
 // is moved by a change of what it is ordered by can.
 type Query struct {
 	Filter    string
@@ -146,7 +146,8 @@ func runSearch(ctx context.Context, b backend.Backend, subject *searchSubject, q
 	if plan.nothing {
 		return "", nil
 	}
-	w := &walker{ctx: ctx, backend: b, subject: subject, rest: plan.rest, order: order, decode: decode, take: take, left: size}
+	w := &walker{ctx: ctx, backend: b, subject: subject, rest: plan.rest, order: order, decode: decode, left: size, most: pageBytes,
+		take: func(x candidate) { take(x.found) }}
 	if slices.ContainsFunc(order, func(k orderKey) bool { return !k.streams() }) {
 		at, err := w.sorted(plan.where, after)
 		if err != nil || at == nil {

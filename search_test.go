@@ -456,6 +456,93 @@ func TestSearchBudget(t *testing.T) {
 	require.Equal(t, "m/10000", page.Versions[0].Ref())
 }
 
+// What a search costs is bounded whatever the filter, the rows and the page are, and the next page goes on behind it.
+func TestSearchIsBoundedByWork(t *testing.T) {
+	b := newSearched(t)
+	versions := make([]*Version, 8)
+	for i := range versions {
+		versions[i] = &Version{Model: "m", Number: i + 1, Tags: MapOf(map[string]string{"note": strings.Repeat("y", maxTagValue) + fmt.Sprint(i)})}
+	}
+	putVersions(t, b, versions...)
+	like := "tags.note LIKE '%" + strings.Repeat("_", 997) + "Z%'"
+	q := Query{Filter: strings.Repeat(like+" OR ", 15) + "tags.note LIKE '%7'"}
+	var got []string
+	pages := 0
+	for {
+		page, err := searchVersions(t.Context(), b, q)
+		require.NoError(t, err)
+		got = append(got, refs(page.Versions)...)
+		pages++
+		if q.PageToken = page.Next; page.Next == "" {
+			break
+		}
+	}
+	require.Equal(t, []string{"m/8"}, got)
+	require.Equal(t, 5, pages, "two rows are as much as a page looks at; behind the last two there might be more")
+
+	_, err := searchVersions(t.Context(), b, Query{Filter: q.Filter, OrderBy: []string{"metrics.acc"}})
+	require.ErrorIs(t, err, ErrInvalid)
+	require.ErrorContains(t, err, "narrow the filter")
+}
+
+// A context that ends is noticed at the next row, not at the next batch.
+func TestSearchLooksAtItsContext(t *testing.T) {
+	b := newSearched(t)
+	versions := make([]*Version, 100)
+	for i := range versions {
+		versions[i] = &Version{Model: "m", Number: i + 1, Description: "x"}
+	}
+	putVersions(t, b, versions...)
+	ctx, cancel := context.WithCancel(t.Context())
+	decoded, looked := 0, 0
+	_, err := runSearch(ctx, b, &versionSubject, Query{Filter: "description LIKE '%x%'"}, func(row backend.Row) (found, error) {
+		decoded++
+		v, err := decodeVersion(row)
+		return foundVersion{v}, err
+	}, func(found) {
+		if looked++; looked == 7 {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 100, decoded, "they are one batch")
+	require.Equal(t, 7, looked)
+}
+
+// A page ends where its rows are long, and is read in batches that are not much longer.
+func TestSearchIsBoundedByBytes(t *testing.T) {
+	b := newSearched(t)
+	const n = 400
+	versions := make([]*Version, n)
+	for i := range versions {
+		versions[i] = &Version{Model: "m", Number: i + 1, Metrics: MapOf(map[string]float64{"acc": float64(i)}),
+			Tags: MapOf(map[string]string{"note": strings.Repeat("y", maxTagValue)})}
+	}
+	putVersions(t, b, versions...)
+	for _, q := range []Query{
+		{PageSize: maxPageSize},
+		{PageSize: maxPageSize, Filter: "description = ''"},
+		{PageSize: maxPageSize, OrderBy: []string{"metrics.acc DESC"}},
+	} {
+		var got []string
+		for page := (VersionPage{Next: "first"}); page.Next != ""; {
+			b.rows = 0
+			var err error
+			page, err = searchVersions(t.Context(), b, q)
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(page.Versions), pageBytes/maxTagValue+1)
+			if len(q.OrderBy) == 0 {
+				require.LessOrEqual(t, b.rows, 3*blindBatch)
+			}
+			got = append(got, refs(page.Versions)...)
+			q.PageToken = page.Next
+		}
+		require.Len(t, got, n)
+		require.Equal(t, "m/400", got[0])
+		require.Equal(t, "m/1", got[n-1])
+	}
+}
+
 func TestSearchRefuses(t *testing.T) {
 	b := newSearched(t)
 	putVersions(t, b, &Version{Model: "m", Number: 1}, &Version{Model: "m", Number: 2}, &Version{Model: "m", Number: 3, Stage: Production})

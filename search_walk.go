@@ -4,17 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
 const (
-	// scanBudget is how many rows one page may look at before it comes back short, with a token to go on.
-	scanBudget = 20_000
+	// What one page may look at before it comes back short, with a token to go on: rows, and steps of comparing text.
+	scanBudget   = 20_000
+	effortBudget = 32 << 20
+	// pageBytes is how long the documents of a page's rows may be in all, but for the last one's.
+	pageBytes = 16 << 20
 	// The rows that one statement reads when not each of them is sure to be selected: more each time.
 	firstBatch = 128
 	maxBatch   = 2_000
+	// The rows that one statement reads while it is not known how long they are. After that, they are as many as a page's
+	// bytes let expect, and no more than so many times those that have been read.
+	blindBatch = 256
+	maxGrowth  = 8
 	// groupSlack is read beyond what a page needs, so that the page's last group of equal rows is mostly whole.
 	groupSlack = 31
 )
@@ -35,14 +43,24 @@ type walker struct {
 	rest    *filter // what the conditions do not say
 	order   []orderKey
 	decode  func(backend.Row) (found, error)
-	take    func(found)
+	take    func(candidate)
+	most    int // bytes to be taken, but for the last row's
 
 	left  int // still to be taken
 	read  int // rows, for the budget
+	bytes int // of them all
+	taken int // bytes of those that were taken
+	spent effort
 	batch int // the last one's size
 	more  bool
-	last  found // the last that was looked at, and with
+	last  found // a candidate, the last that was looked at, and with
 	depth int   // so many values of the order, the position to go on behind
+}
+
+// A candidate is a row that was read, and how long its document is.
+type candidate struct {
+	found
+	bytes int
 }
 
 // walk goes through the rows that meet where, in order of the keys from depth on: those before have one value each.
@@ -191,7 +209,7 @@ func (w *walker) groups(where []backend.Cond, depth int, after []place) error {
 		full := len(rows) == q.Limit
 		for len(rows) > 0 {
 			next.Value, started = rows[0].column(k.field()), true
-			n := slices.IndexFunc(rows, func(x found) bool { return x.column(k.field()) != next.Value })
+			n := slices.IndexFunc(rows, func(x candidate) bool { return x.column(k.field()) != next.Value })
 			if n < 0 && full { // there may be more of this group
 				if err := w.group(where, depth, next.Value, nil); err != nil {
 					return err
@@ -201,7 +219,7 @@ func (w *walker) groups(where []backend.Cond, depth int, after []place) error {
 			if n < 0 {
 				n = len(rows)
 			}
-			slices.SortFunc(rows[:n], func(a, b found) int { return compareFound(w.order[depth+1:], a, b) })
+			slices.SortFunc(rows[:n], func(a, b candidate) int { return compareFound(w.order[depth+1:], a, b) })
 			for _, x := range rows[:n] {
 				if err := w.look(x); err != nil {
 					return err
@@ -229,6 +247,10 @@ func (w *walker) group(where []backend.Cond, depth int, value backend.Value, aft
 // nextBatch is how many rows to ask for next.
 func (w *walker) nextBatch(slack int) int {
 	need := w.left + 1 + slack // one more tells whether there is another page
+	few := blindBatch
+	if w.read > 0 {
+		few = max(min(pageBytes/(w.bytes/w.read+1), maxGrowth*w.read), 1+slack)
+	}
 	switch {
 	case w.rest == nil:
 		w.batch = need
@@ -237,12 +259,13 @@ func (w *walker) nextBatch(slack int) int {
 	default:
 		w.batch = min(2*w.batch, maxBatch)
 	}
+	w.batch = min(w.batch, few)
 	return w.batch
 }
 
 // find reads rows, unless enough has been done for this page.
-func (w *walker) find(q backend.Query) ([]found, error) {
-	if w.last != nil && (w.left == 0 && w.rest != nil || w.read >= scanBudget) {
+func (w *walker) find(q backend.Query) ([]candidate, error) {
+	if w.last != nil && (w.left == 0 && w.rest != nil || w.read >= scanBudget || w.full()) {
 		w.more = true // as far as is known
 		return nil, errStop
 	}
@@ -251,23 +274,36 @@ func (w *walker) find(q backend.Query) ([]found, error) {
 		return nil, err
 	}
 	w.read += len(rows)
-	out := make([]found, len(rows))
+	out := make([]candidate, len(rows))
 	for i, row := range rows {
-		if out[i], err = w.decode(row); err != nil {
+		out[i].bytes = len(row.Doc)
+		w.bytes += len(row.Doc)
+		if out[i].found, err = w.decode(row); err != nil {
 			return nil, err
 		}
 	}
 	return out, w.ctx.Err()
 }
 
+// full says whether the page has used up what it may, rows and their number apart.
+func (w *walker) full() bool { return w.taken >= w.most || w.spent >= effortBudget }
+
 // look takes x if it is selected and there is room.
-func (w *walker) look(x found) error {
-	if w.rest.selects(x) {
+func (w *walker) look(x candidate) error {
+	if err := w.ctx.Err(); err != nil { // a row may take long, and a batch of them very long
+		return err
+	}
+	if w.last != nil && w.full() {
+		w.more = true
+		return errStop
+	}
+	if w.rest.weighs(x.found, &w.spent) {
 		if w.left == 0 {
 			w.more = true
 			return errStop
 		}
 		w.left--
+		w.taken += x.bytes
 		w.take(x)
 	}
 	w.last, w.depth = x, len(w.order)
@@ -277,13 +313,30 @@ func (w *walker) look(x found) error {
 // sorted takes a page in an order that no backend has, by sorting all that is selected; it returns the position of the
 // last one taken if there are more.
 func (w *walker) sorted(where []backend.Cond, after []place) ([]place, error) {
-	var all []found
+	var first []candidate // of those behind after: more than a page, which is all that is kept
+	bytes, all := 0, true
+	keep := func() {
+		slices.SortFunc(first, func(a, b candidate) int { return compareFound(w.order, a, b) })
+		bytes = 0
+		for i, x := range first {
+			if i == w.left || bytes >= w.most {
+				clear(first[i:])
+				first, all = first[:i], false
+				return
+			}
+			bytes += x.bytes
+		}
+	}
 	scan := *w
 	scan.order = w.subject.scanOrder()
-	scan.left = maxPageSize
-	scan.take = func(x found) {
-		if after == nil || isBehind(w.order, x, after) {
-			all = append(all, x)
+	scan.left, scan.most = maxPageSize, math.MaxInt
+	scan.take = func(x candidate) {
+		if after != nil && !isBehind(w.order, x, after) {
+			return
+		}
+		first = append(first, x)
+		if bytes += x.bytes; len(first) > 2*w.left+firstBatch || bytes >= 2*w.most {
+			keep()
 		}
 	}
 	if err := scan.walk(where, 0, nil); err != nil && err != errStop {
@@ -298,13 +351,12 @@ func (w *walker) sorted(where []backend.Cond, after []place) ([]place, error) {
 		return nil, fmt.Errorf("order_by %s: %w: more %s to sort than %d; narrow the filter, to %s for example",
 			w.order[sorts].name(), ErrInvalid, w.subject.what, maxPageSize, w.subject.one)
 	}
-	slices.SortFunc(all, func(a, b found) int { return compareFound(w.order, a, b) })
-	page := all[:min(w.left, len(all))]
-	for _, x := range page {
+	keep()
+	for _, x := range first {
 		w.take(x)
 	}
-	if len(page) == len(all) {
+	if all {
 		return nil, nil
 	}
-	return positionOf(w.order, page[len(page)-1]), nil
+	return positionOf(w.order, first[len(first)-1]), nil
 }

@@ -6,14 +6,19 @@ import (
 	"github.com/modelregistry-go/modelregistry"
 )
 
-// fillBudget is how many rows one request looks at before it comes back short, with a token to go on.
-const fillBudget = 20_000
+const (
+	// fillBudget is how many things that the registry found one request looks at before it comes back short, with a token to go on.
+	fillBudget = 20_000
+	// maxShort is how many pages that the registry cut short, for it had looked through as much as one page may, a request
+	// asks for while nothing is found: clients should not be sent for an empty page, nor a request go on for ever.
+	maxShort = 5
+)
 
 // fill asks for pages until limit things that are wanted are found, or nothing is left. next stands behind the last thing
 // that was looked at, so that the following page neither repeats nor skips any; it is "" if nothing that is wanted follows.
 func fill[T any](limit int, q modelregistry.Query, page func(modelregistry.Query) ([]T, string, error), want func(T) bool) (found []T, next string, err error) {
 	size := limit
-	for looked := 0; ; {
+	for looked, short := 0, 0; ; {
 		q.PageSize = min(size, corePage)
 		items, next, err := page(q)
 		if err != nil {
@@ -26,13 +31,16 @@ func fill[T any](limit int, q modelregistry.Query, page func(modelregistry.Query
 		}
 		found = append(found, taken...)
 		looked += n
+		if len(items) < q.PageSize && next != "" {
+			short++
+		}
 		q.PageToken = next
 		switch {
 		case next == "":
 			return found, "", nil
 		case len(found) == limit:
 			return found, next, nil
-		case looked >= max(fillBudget, limit):
+		case looked >= max(fillBudget, limit), short > 0 && len(found) > 0, short == maxShort:
 			return found, next, nil
 		}
 		size = max(limit-len(found), 4*size)
