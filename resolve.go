@@ -25,11 +25,11 @@ func (r *registry) resolve(ctx context.Context, u URI) (*Version, error) {
 		return r.resolveRun(ctx, u)
 	}
 	if !u.Range.IsZero() {
-		return r.resolveRange(ctx, u)
+		return u.findRange(r.find(ctx))
 	}
 	v, err := r.findVersion(ctx, u.query())
 	if errors.Is(err, backend.ErrNotFound) {
-		return nil, r.notResolved(ctx, u)
+		return nil, u.notResolved(r.find(ctx))
 	}
 	if err != nil {
 		return nil, err
@@ -89,15 +89,34 @@ func (u *URI) checkPin(v *Version) error {
 	return fmt.Errorf("version %d of model %q: %w: its digest is %q, the URI demands %s", v.Number, v.Model, ErrCorrupt, v.Digest, u.Digest)
 }
 
-// resolveRange finds the highest semantic version in a range.
-func (r *registry) resolveRange(ctx context.Context, u URI) (*Version, error) {
+// find is the version that u, which names one of a model, names in what find reads.
+func (u URI) find(find func(backend.Query) ([]backend.Row, error)) (*Version, error) {
+	if !u.Range.IsZero() {
+		return u.findRange(find)
+	}
+	rows, err := find(u.query())
+	if err != nil {
+		return nil, fmt.Errorf("read version: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, u.notResolved(find)
+	}
+	v, err := decodeVersion(rows[0])
+	if err != nil {
+		return nil, err
+	}
+	return v, u.checkPin(v)
+}
+
+// findRange finds the highest semantic version in u's range.
+func (u URI) findRange(find func(backend.Query) ([]backend.Row, error)) (*Version, error) {
 	const page = 100
 	q := backend.Query{Table: tableVersions, Order: "semver", Desc: true, Limit: page, Where: []backend.Cond{
 		{Field: "model", Value: backend.StringValue(u.Model)},
 		{Field: "semver", Op: backend.Gt, Value: backend.StringValue("")},
 	}}
 	for {
-		rows, err := r.backend.Find(ctx, q)
+		rows, err := find(q)
 		if err != nil {
 			return nil, err
 		}
@@ -112,15 +131,19 @@ func (r *registry) resolveRange(ctx context.Context, u URI) (*Version, error) {
 			q.After = append([]backend.Value{backend.StringValue(v.Semver.SortKey())}, row.Key...)
 		}
 		if len(rows) < page {
-			return nil, r.notResolved(ctx, u)
+			return nil, u.notResolved(find)
 		}
 	}
 }
 
 // notResolved says what it is that is not there.
-func (r *registry) notResolved(ctx context.Context, u URI) error {
-	if _, err := r.model(ctx, u.Model); err != nil {
-		return err
+func (u URI) notResolved(find func(backend.Query) ([]backend.Row, error)) error {
+	rows, err := find(backend.Query{Table: tableModels, Limit: 1, Where: []backend.Cond{{Field: "name", Value: modelKey(u.Model)}}})
+	if err != nil {
+		return fmt.Errorf("read model: %w", err)
+	}
+	if len(rows) == 0 {
+		return errNoModel(u.Model)
 	}
 	return u.notFound()
 }
