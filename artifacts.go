@@ -47,6 +47,9 @@ func (r *registry) logArtifacts(ctx context.Context, dir string, fsys fs.FS, pro
 	if err := checkDir(dir); err != nil {
 		return err
 	}
+	if fsys == nil {
+		return fmt.Errorf("%w: no files were given, the fs.FS is nil", ErrInvalid)
+	}
 	up, err := r.beginUpload(ctx)
 	if err != nil {
 		return err

@@ -203,11 +203,19 @@ func (r *registry) Facts(ctx context.Context, v *Version) (*Facts, error) {
 	return f, wrap("Facts", v.Ref(), err)
 }
 
+// errHandMade refuses a version that names no model's ID: nothing is kept under it, and nothing is not the answer.
+func errHandMade(v *Version) error {
+	return fmt.Errorf("version %d of model %q: %w: it has no ModelID; take the version from Version or Resolve", v.Number, v.Model, ErrInvalid)
+}
+
 // readFacts reads the facts of a version, in one query.
 func readFacts(find func(backend.Query) ([]backend.Row, error), v *Version) (*Facts, error) {
 	facts := &Facts{Digests: map[string]string{}}
 	if v.Number == 0 {
 		return facts, nil // what a run left
+	}
+	if v.ModelID == "" {
+		return nil, errHandMade(v)
 	}
 	rows, err := findFacts(find, v.ModelID, v.Number)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 const (
 	defaultDepth = 20
 	defaultNodes = 10_000
+	mostNodes    = 1_000_000
 )
 
 func (r *registry) Lineage(ctx context.Context, node Node, opts *LineageOptions) (*Graph, error) {
@@ -49,7 +50,7 @@ func (r *registry) lineage(ctx context.Context, node Node, opts *LineageOptions)
 		if err != nil {
 			return err
 		}
-		w = &walk{tx: tx, max: opts.MaxNodes, root: ids.of(node), every: every, types: types, at: map[string]int{}, known: map[string]bool{}}
+		w = &walk{tx: tx, max: min(opts.MaxNodes, mostNodes), root: ids.of(node), every: every, types: types, at: map[string]int{}, known: map[string]bool{}}
 		if w.max == 0 {
 			w.max = defaultNodes
 		}

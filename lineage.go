@@ -68,7 +68,7 @@ type Origin struct {
 type LineageOptions struct {
 	UpDepth   int // edges to follow to origins; 0 is 20, negative none
 	DownDepth int // edges to follow to descendants; 0 is 20, negative none
-	MaxNodes  int // 0 is 10,000
+	MaxNodes  int // 0 is 10,000; more than 1,000,000 is as many
 	// AnyVersion asks about all that have the node's Kind and Name, if its Version is "": every state of a data set, every
 	// version of a model.
 	AnyVersion bool

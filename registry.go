@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"iter"
 	"sync/atomic"
@@ -219,6 +220,9 @@ var _ Registry = (*registry)(nil)
 func New(ctx context.Context, b backend.Backend, blobs Blobs, opts *Options) (Registry, error) {
 	if opts == nil {
 		opts = &Options{}
+	}
+	if b == nil {
+		return nil, &Error{Op: "New", Err: fmt.Errorf("%w: no backend; open one, such as memory.New() or sqlite.Open", ErrInvalid)}
 	}
 	r := &registry{backend: b, blobs: blobs, actor: opts.Actor, clock: opts.Now, poll: opts.PollInterval, hasDefault: new(atomic.Bool)}
 	r.memo, _ = b.(backend.Memoizer)

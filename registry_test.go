@@ -13,6 +13,13 @@ import (
 	"github.com/modelregistry-go/modelregistry/registrytest"
 )
 
+// A registry needs a backend; that there is none is said at once.
+func TestNewNeedsABackend(t *testing.T) {
+	_, err := modelregistry.New(t.Context(), nil, nil, nil)
+	require.ErrorIs(t, err, modelregistry.ErrInvalid)
+	require.ErrorContains(t, err, "no backend")
+}
+
 func openBlobs(t testing.TB, rawURL string) *blob.Store {
 	s, err := blob.Open(t.Context(), rawURL)
 	require.NoError(t, err)

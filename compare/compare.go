@@ -100,6 +100,11 @@ func Numbers(ctx context.Context, reg modelregistry.Registry, model string, opts
 	if err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
+	if len(page.Versions) == 0 {
+		if _, err := reg.Model(ctx, model); err != nil {
+			return nil, fmt.Errorf("compare: %w", err)
+		}
+	}
 	versions := make([]*modelregistry.Version, len(numbers))
 	for i, n := range numbers {
 		at := slices.IndexFunc(page.Versions, func(v *modelregistry.Version) bool { return v.Number == n })

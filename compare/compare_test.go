@@ -82,6 +82,8 @@ func TestNumbersRefuses(t *testing.T) {
 	}
 	_, err := compare.Numbers(ctx, reg, "none", nil, 1, 2)
 	require.ErrorIs(t, err, modelregistry.ErrNotFound)
+	require.ErrorContains(t, err, `model "none"`)
+	require.NotContains(t, err.Error(), "version 1")
 	_, err = compare.Versions(ctx, reg, nil, nil, nil)
 	require.ErrorIs(t, err, modelregistry.ErrInvalid)
 	_, err = compare.Leaderboard(ctx, reg, "none", "accuracy", 3, nil)

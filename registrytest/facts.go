@@ -369,6 +369,10 @@ func factsMistakes(s *trial) {
 	}
 	invalid := modelregistry.ErrInvalid
 	s.refused([]mistake{
+		{"version made by hand", func() error {
+			_, err := s.r.Facts(s.ctx, &modelregistry.Version{Model: "fraud", Number: 1})
+			return err
+		}, invalid, "no ModelID"},
 		{"column twice", register(modelregistry.VersionSpec{Signature: columnsOf("a", "b", "a")}), invalid, `column "a": invalid: it is there twice`},
 		{"empty signature", register(modelregistry.VersionSpec{Signature: &modelregistry.Signature{}}), invalid, "declares no inputs"},
 		{"unknown bump", register(modelregistry.VersionSpec{Bump: "huge"}), invalid, "not one of"},

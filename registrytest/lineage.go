@@ -2,6 +2,7 @@ package registrytest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -121,6 +122,8 @@ func lineageLimits(s *trial) {
 		{"wide", modelregistry.LineageOptions{}, 51, false},
 		{"wide", modelregistry.LineageOptions{MaxNodes: 51}, 51, false},
 		{"wide", modelregistry.LineageOptions{MaxNodes: 20}, 20, true},
+		{"wide", modelregistry.LineageOptions{MaxNodes: math.MaxInt}, 51, false},
+		{"wide", modelregistry.LineageOptions{MaxNodes: math.MaxInt/10 + 1, UpDepth: math.MaxInt, DownDepth: math.MaxInt}, 51, false},
 	} {
 		g := s.lineage(dataset(c.node), &c.opts)
 		equal(s, fmt.Sprintf("nodes of %s with %+v", c.node, c.opts), len(g.Nodes), c.nodes)
