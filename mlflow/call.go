@@ -1,7 +1,6 @@
 package mlflow
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"math"
@@ -53,32 +52,6 @@ func (c *call) parse() error {
 		return err
 	}
 	return c.parseBody(text)
-}
-
-// parseBody reads a JSON object. What is not JSON at all has no fields, as in MLflow: the message is then about the first
-// field that is missing. The object may stand in a JSON string.
-func (c *call) parseBody(text []byte) error {
-	decode := func(text []byte, v any) error {
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.UseNumber()
-		return d.Decode(v)
-	}
-	c.body = map[string]any{}
-	var v any
-	if decode(text, &v) != nil {
-		return nil
-	}
-	if s, ok := v.(string); ok && decode([]byte(s), &v) != nil {
-		return nil
-	}
-	switch v := v.(type) {
-	case nil:
-	case map[string]any:
-		c.body = v
-	default:
-		return invalid("The body of the request must be a JSON object.")
-	}
-	return nil
 }
 
 // mistake keeps the first mistake.

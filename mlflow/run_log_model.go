@@ -43,7 +43,7 @@ func (c *call) logModel() (any, error) {
 // modelEntry is what is kept of an MLmodel file.
 func modelEntry(text string) (map[string]any, error) {
 	var model map[string]json.RawMessage
-	if json.Unmarshal([]byte(text), &model) != nil {
+	if _, err := parseJSON([]byte(text)); err != nil || json.Unmarshal([]byte(text), &model) != nil {
 		return nil, invalid("Malformed model info. \n %s \n is not a valid JSON.", clip(text))
 	}
 	entry := map[string]any{}

@@ -141,6 +141,7 @@ func limitCases(run string) []limitCase {
 	}
 	return []limitCase{
 		{"body", http.MethodPost, "registered-models/create", fields{"name": "x", "description": text(9 << 20)}, 413},
+		{"values of a body", http.MethodPost, "runs/search", fields{"experiment_ids": many(50_001, "0")}, 400},
 		{"name", http.MethodPost, "registered-models/create", fields{"name": text(257)}, 400},
 		{"description", http.MethodPost, "registered-models/create", fields{"name": "x", "description": text(5001)}, 400},
 		{"key of a tag", http.MethodPost, "registered-models/set-tag", fields{"name": "m", "key": text(251), "value": "x"}, 400},
