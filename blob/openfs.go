@@ -19,7 +19,8 @@ import (
 
 // OpenFS opens a directory of files as they are, not a store of content: s3://bucket/path, gs://bucket/path,
 // azblob://container/path, any other scheme that a gocloud.dev/blob driver has registered, file:///absolute/dir. Reads use
-// ctx. It is the OpenSource of an MLflow client.
+// ctx. It is the OpenSource of an MLflow client. It follows the
+// parameters of the URL, such as endpoint, and sends credentials there: a URL that comes from somebody else is not for it.
 //
 // Links in a file: directory lead nowhere outside of it. Parameters of the URL are the driver's. ErrInvalid: the URL is not
 // one, or its scheme is unknown. ErrNotFound: there is no such directory; of a bucket, that shows when it is read.

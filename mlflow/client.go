@@ -45,9 +45,11 @@ type ClientOptions struct {
 	// "" is Default. It is created if it is not there.
 	Experiment string
 
-	// OpenSource reads the files of versions and runs that are not behind the server's artifact proxy: it opens the
-	// directory that a URL such as s3://bucket/path names. blob.OpenFS does that for every bucket that is linked in. It
-	// decides which places may be read: whoever may register versions chooses the URLs. Nil: none.
+	// Sources are the places from which files of versions and runs may be read that are not behind the server's artifact
+	// proxy: buckets or directories in them, as s3://bucket/models?region=eu-central-1 or file:///mnt/mlruns. The server,
+	// or whoever may register versions there, says where files are; what is not at or below one of these is refused, and a
+	// query is used only of these. OpenSource opens one; blob.OpenFS does so for every bucket that is linked in.
+	Sources    []string
 	OpenSource func(ctx context.Context, url string) (fs.FS, io.Closer, error)
 }
 
@@ -80,8 +82,8 @@ type Client struct {
 	}
 	sources struct {
 		sync.Mutex
-		open   map[string]*openSource
-		closed bool
+		allowed []*allowedSource
+		closed  bool
 	}
 }
 
@@ -108,6 +110,12 @@ func NewClient(rawURL string, opts *ClientOptions) (*Client, error) {
 		return fail("both an HTTPClient and TLS; put TLS into the client's transport")
 	}
 	c := &Client{opts: *opts}
+	if (len(opts.Sources) > 0) != (opts.OpenSource != nil) {
+		return fail("Sources, which may be read, and OpenSource, which opens them, come together")
+	}
+	if c.sources.allowed, err = allowedSources(opts.Sources); err != nil {
+		return nil, fmt.Errorf("MLflow client: %w", err)
+	}
 	if base.User != nil { // credentials in the URL would show in messages
 		if opts.Token != "" || opts.Username != "" {
 			return fail("credentials both in the URL and in the options")
@@ -171,12 +179,12 @@ func (c *Client) Close() error {
 	defer c.sources.Unlock()
 	c.sources.closed = true
 	var errs []error
-	for _, s := range c.sources.open {
+	for _, s := range c.sources.allowed {
 		if s.closer != nil {
 			errs = append(errs, s.closer.Close())
 		}
 	}
-	c.sources.open = nil
+	c.sources.allowed = nil
 	if c.owned {
 		c.http.CloseIdleConnections()
 	}

@@ -2,12 +2,9 @@ package mlflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 
@@ -113,47 +110,4 @@ func (c *Client) follow(ctx context.Context, uri string) (place, error) {
 		return c.leftByRun(ctx, run, u.Path)
 	}
 	return c.placeOf(uri), nil
-}
-
-// An openSource is what OpenSource opened.
-type openSource struct {
-	fsys   fs.FS
-	closer io.Closer
-}
-
-// open is the file system of a place that is not behind the proxy. It stays open until the client is closed. A bucket is
-// opened once, whichever of its directories is asked for.
-func (c *Client) open(ctx context.Context, uri string) (fs.FS, error) {
-	if c.opts.OpenSource == nil {
-		return nil, fmt.Errorf("%w: the files are at %.200s, not behind the server's artifact proxy; set ClientOptions.OpenSource to read from there", errors.ErrUnsupported, uri)
-	}
-	root, dir := uri, "."
-	if u, err := url.Parse(uri); err == nil && u.Host != "" && u.Scheme != "file" && u.RawQuery == "" && u.Fragment == "" {
-		clean := strings.Trim(u.Path, "/")
-		if clean != "" && !fs.ValidPath(clean) {
-			return nil, fmt.Errorf("source %.200q: %w: its path is not plain", uri, modelregistry.ErrInvalid)
-		}
-		root, dir = u.Scheme+"://"+u.Host, path.Clean(clean)
-	}
-	c.sources.Lock()
-	defer c.sources.Unlock()
-	if c.sources.closed {
-		return nil, fs.ErrClosed
-	}
-	s := c.sources.open[root]
-	if s == nil {
-		fsys, closer, err := c.opts.OpenSource(ctx, root)
-		if err != nil {
-			return nil, fmt.Errorf("open %.200s: %w", root, ofOutside(err))
-		}
-		s = &openSource{fsys, closer}
-		if c.sources.open == nil {
-			c.sources.open = map[string]*openSource{}
-		}
-		c.sources.open[root] = s
-	}
-	if dir == "." {
-		return s.fsys, nil
-	}
-	return fs.Sub(s.fsys, dir)
 }

@@ -210,6 +210,7 @@ func TestClientOptionsAreChecked(t *testing.T) {
 	for url, opts := range map[string]*mlflow.ClientOptions{
 		"": nil, "127.0.0.1:5000": nil, "ftp://x": nil, "http://": nil, "http://x?y": nil, "http://x#y": nil, "http://x\x00": nil,
 		"http://a": {Token: "t", Username: "u"}, "http://u:p@b": {Token: "t"},
+		"http://c": {Sources: []string{"s3://b"}}, "http://d": {OpenSource: blob.OpenFS}, "http://e": {Sources: []string{"b"}, OpenSource: blob.OpenFS},
 	} {
 		_, err := mlflow.NewClient(url, opts)
 		require.ErrorIs(t, err, modelregistry.ErrInvalid, url)
@@ -356,7 +357,7 @@ func breakOff(w http.ResponseWriter, r *http.Request, content string, try int32)
 	panic(http.ErrAbortHandler)
 }
 
-// Files that are not behind the proxy are read by what the program has linked, and only if it allows that.
+// Files that are not behind the proxy are read by what the program has linked, and only where it allows that.
 func TestClientReadsForeignSources(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "sub"), 0o700))
@@ -366,8 +367,8 @@ func TestClientReadsForeignSources(t *testing.T) {
 	v := &modelregistry.Version{Model: "m", Number: 1}
 	_, err := fs.ReadFile(fake(t, nil, serve).Files(t.Context(), v), "sub/f")
 	require.ErrorIs(t, err, errors.ErrUnsupported)
-	require.ErrorContains(t, err, "OpenSource")
-	c := fake(t, &mlflow.ClientOptions{OpenSource: blob.OpenFS}, serve)
+	require.ErrorContains(t, err, "Sources")
+	c := fake(t, &mlflow.ClientOptions{Sources: []string{source}, OpenSource: blob.OpenFS}, serve)
 	require.NoError(t, fstest.TestFS(c.Files(t.Context(), v), "sub/f"))
 	files, err := c.Manifest(t.Context(), v)
 	require.NoError(t, err)
@@ -375,4 +376,71 @@ func TestClientReadsForeignSources(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "model")
 	require.NoError(t, modelregistry.Download(t.Context(), c, v, to, nil))
 	require.FileExists(t, filepath.Join(to, "sub", "f"))
+}
+
+// A server's word opens nothing: how a place is opened is what the program says, and other places are not opened at all.
+func TestClientOpensAllowedSourcesOnly(t *testing.T) {
+	type opened struct{ url, file string }
+	bucket, secret := "s3://ours/models?region=eu&endpoint=https://s3.internal", "s3://ours/secret"
+	for source, want := range map[string]*opened{
+		"s3://ours/models":                          {bucket, "f"},
+		"s3://ours/models/":                         {bucket, "f"},
+		"S3://ours//models/./":                      {bucket, "f"},
+		"s3://ours/models/a":                        {bucket, "a/f"},
+		"s3://ours/models/a//b/":                    {bucket, "a/b/f"},
+		"/mnt/mlruns/1/model":                       {"file:///mnt/mlruns", "1/model/f"},
+		"file:///mnt/mlruns":                        {"file:///mnt/mlruns", "f"},
+		"gs://whole/any":                            {"gs://whole", "any/f"},
+		"s3://ours":                                 nil,
+		"s3://ours/models2":                         nil,
+		secret:                                      nil,
+		"s3://ours/models/../secret":                nil,
+		"s3://ours/models/%2e%2e/x":                 nil,
+		"s3://ours:80/models":                       nil,
+		"s3://user@ours/models":                     nil,
+		"s3://ours/models?endpoint=http://attacker": nil,
+		"s3://ours/models?region=eu&endpoint=https://s3.internal": nil,
+		"s3://ours/models?":  nil,
+		"s3://ours/models#f": nil,
+		"azblob://container/m?domain=attacker&protocol=http&localemu=true": nil,
+		"file:///etc":                     nil,
+		"FILE:///etc":                     nil,
+		"/etc":                            nil,
+		"/mnt/mlruns/../etc":              nil,
+		`file:///mnt/mlruns\..\etc`:       nil,
+		"//mnt/mlruns":                    nil,
+		"mem://":                          nil,
+		"s3:ours/models":                  nil,
+		"ours/models":                     nil,
+		"mlflow-artifacts://attacker/1/x": nil,
+		"http://attacker/x":               nil,
+		"s3://ours/models%":               nil,
+	} {
+		t.Run(source, func(t *testing.T) {
+			var got []string
+			fsys := fstest.MapFS{}
+			opts := &mlflow.ClientOptions{
+				Sources: []string{bucket, "file:///mnt/mlruns", "gs://whole"},
+				OpenSource: func(_ context.Context, url string) (fs.FS, io.Closer, error) {
+					got = append(got, url)
+					return fsys, io.NopCloser(nil), nil
+				},
+			}
+			if want != nil {
+				fsys[want.file] = &fstest.MapFile{Data: []byte("weights")}
+			}
+			c := fake(t, opts, func(w http.ResponseWriter, r *http.Request) {
+				require.NoError(t, json.NewEncoder(w).Encode(map[string]string{"artifact_uri": source}))
+			})
+			content, err := fs.ReadFile(c.Files(t.Context(), &modelregistry.Version{Model: "m", Number: 1}), "f")
+			if want == nil {
+				require.Error(t, err)
+				require.Empty(t, got)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "weights", string(content))
+			require.Equal(t, []string{want.url}, got)
+		})
+	}
 }

@@ -251,7 +251,7 @@ func TestImportLeavesSourcesThatFail(t *testing.T) {
 		"opening": func(context.Context, string) (fs.FS, io.Closer, error) { return nil, nil, gone },
 		"reading": func(context.Context, string) (fs.FS, io.Closer, error) { return brokenFS{gone}, io.NopCloser(nil), nil },
 	} {
-		c := newClient(t, srv.URL, &mlflow.ClientOptions{OpenSource: open})
+		c := newClient(t, srv.URL, &mlflow.ClientOptions{Sources: []string{"s3://gone"}, OpenSource: open})
 		if _, err := there.Model(t.Context(), "a"); err != nil {
 			for _, name := range []string{"a", "b"} {
 				_, err := c.Register(t.Context(), name, modelregistry.VersionSpec{Source: map[string]string{"a": "s3://gone/m"}[name]})

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net/url"
 	"os"
 	"strings"
 
@@ -30,7 +28,13 @@ func importRegistry(ctx context.Context, args []string, std streams) (err error)
 		Username: os.Getenv("MLFLOW_TRACKING_USERNAME"),
 		Password: os.Getenv("MLFLOW_TRACKING_PASSWORD"),
 	}
-	local := set.Bool("local-files", false, "also read sources that are paths of this machine; whoever may register versions there chooses them")
+	set.Func("source", "the `URL` of a bucket, or of a directory of one, from which files may be read that are not behind the\n"+
+		"server's artifact proxy: s3://bucket/models?region=eu-central-1, file:///mnt/mlruns; may be given more than once.\n"+
+		"Whoever may register versions there says where files are: what is not below one of these is left",
+		func(source string) error {
+			opts.Sources, opts.OpenSource = append(opts.Sources, source), blob.OpenFS
+			return nil
+		})
 	set.StringVar(&opts.Workspace, "workspace", os.Getenv("MLFLOW_WORKSPACE"), "the `workspace`, of a server that has them")
 	if err := parse(set, args); err != nil {
 		return err
@@ -38,7 +42,6 @@ func importRegistry(ctx context.Context, args []string, std streams) (err error)
 	if *from == "" {
 		return errors.New("where from? Give --from, or set MLFLOW_TRACKING_URI")
 	}
-	opts.OpenSource = sources(*local)
 	client, err := mlflow.NewClient(*from, opts)
 	if err != nil {
 		return err
@@ -58,16 +61,6 @@ func importRegistry(ctx context.Context, args []string, std streams) (err error)
 		err = errors.Join(err, tell(std.out, report))
 	}
 	return err
-}
-
-// sources opens the places of files that are not behind the server's proxy.
-func sources(local bool) func(context.Context, string) (fs.FS, io.Closer, error) {
-	return func(ctx context.Context, source string) (fs.FS, io.Closer, error) {
-		if u, err := url.Parse(source); err == nil && u.Scheme == "file" && !local {
-			return nil, nil, fmt.Errorf("%s is a path of this machine: %w without --local-files", source, errors.ErrUnsupported)
-		}
-		return blob.OpenFS(ctx, source)
-	}
 }
 
 // A bar shows how far an import has come, on a terminal as a bar that moves.
