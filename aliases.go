@@ -16,23 +16,89 @@ func (r *registry) SetAlias(ctx context.Context, model, alias string, number int
 	if err := checkNumber(number); err != nil {
 		return 0, wrap("SetAlias", ref, err)
 	}
+	g, err := r.aliasGating(ctx, model, alias, number, opts)
+	if err != nil {
+		return 0, wrap("SetAlias", ref, err)
+	}
 	err = r.changeModel(ctx, model, opts.Reason, false, nil, func(c *change) error {
 		previous = c.model.Aliases[alias]
-		if err := c.load(number, previous); err != nil {
+		v, verdicts, err := c.judgeAlias(g, number, opts.IfCurrent)
+		if err != nil {
 			return err
 		}
-		if _, err := c.version(number); err != nil {
+		if err := refused(v.Model, v.Number, g.target, verdicts); err != nil {
 			return err
 		}
-		if err := c.checkAlias(alias, opts.IfCurrent); err != nil {
-			return err
-		}
-		return c.setAlias(alias, number)
+		return c.giveAlias(v, alias, verdicts)
 	})
 	if err != nil {
 		return 0, wrap("SetAlias", ref, err)
 	}
 	return previous, nil
+}
+
+// aliasGating finds and prepares the gates in front of an alias.
+func (r *registry) aliasGating(ctx context.Context, model, alias string, number int, opts *AliasOptions) (*gating, error) {
+	g, err := r.gating(ctx, model, target{alias: alias}, opts.Waive)
+	if err != nil {
+		return nil, err
+	}
+	return g, g.prepare(r, model, number)
+}
+
+// judgeAlias loads what a move of an alias is about, checks that it can be, and asks the gates if it would change anything.
+func (c *change) judgeAlias(g *gating, number int, ifCurrent *int) (*Version, []Verdict, error) {
+	alias := g.target.alias
+	previous := c.model.Aliases[alias]
+	if err := c.load(number, previous); err != nil {
+		return nil, nil, err
+	}
+	v, err := c.version(number)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.checkAlias(alias, ifCurrent); err != nil {
+		return nil, nil, err
+	}
+	if previous == number {
+		return v, nil, nil
+	}
+	if previous != 0 {
+		if err := c.checkAliasUnprotected(alias); err != nil {
+			return nil, nil, err
+		}
+	}
+	verdicts, err := c.checkGates(g, v)
+	return v, verdicts, err
+}
+
+// giveAlias moves alias to v, as judgeAlias let it, and keeps the verdicts in the last event.
+func (c *change) giveAlias(v *Version, alias string, verdicts []Verdict) error {
+	before := len(c.events)
+	if err := c.setAlias(alias, v.Number); err != nil {
+		return err
+	}
+	if len(c.events) > before && len(verdicts) > 0 {
+		c.events[len(c.events)-1].Verdicts = verdicts
+	}
+	return nil
+}
+
+// checkUngated refuses to give a new version an alias that gates are in front of: they judge versions that are there.
+func (c *change) checkUngated(alias string) error {
+	g := &gating{target: target{alias: alias}, rules: c.r.gatesAt(c.model.Name, target{alias: alias})}
+	missing := c.model.missing(g)
+	if len(g.rules)+len(missing) == 0 {
+		return nil
+	}
+	name := ""
+	if len(missing) > 0 {
+		name = missing[0].Gate
+	} else {
+		name = g.rules[0].Name
+	}
+	return &Conflict{Model: c.model.Name, Alias: alias, Current: c.model.holders(g.target),
+		Reason: fmt.Sprintf("gate %.100q is in front of alias %q of model %q; register the version without it, and then SetAlias", name, alias, c.model.Name)}
 }
 
 func (r *registry) DeleteAlias(ctx context.Context, model, alias string, opts *AliasOptions) (previous int, err error) {

@@ -18,13 +18,20 @@ import (
 //
 // All of it is in the model's history, as events with the ID of the request: who asked, who approved, when, and why.
 type ApprovalStore interface {
-	// RequestTransition asks that a version be moved into Staging or Production, in place of who holds it. ErrExists:
-	// that is asked for already. ErrConflict: the version holds the stage alone already, or IfCurrent does not.
+	// RequestTransition asks that a version be moved into Staging or Production, in place of who holds it. The gates are
+	// asked at once, but for those that count approvals: what they say is in the request's Verdicts, and see
+	// Request.Refused. ErrExists: that is asked for already. ErrConflict: the version holds the stage alone already, or
+	// IfCurrent does not.
 	RequestTransition(ctx context.Context, model string, number int, to Stage, spec RequestSpec) (*Request, error)
-	// Approve votes for a request. The approval that completes its Need moves the version, in the same transaction and
-	// past the same gates as Promote. If that cannot be, because the version was deleted, it or the holders of the stage
-	// changed since the request, or a gate refuses, then the request has failed: that is no error, and its State and
-	// Outcome say so, and Request.Err. ErrInvalid: the actor may not vote. ErrConflict: the actor has voted, or the request is decided.
+	// RequestAlias asks that an alias be given to a version, as RequestTransition does for a stage. ErrConflict: the
+	// version has it already, it is protected, or IfCurrent does not have it.
+	RequestAlias(ctx context.Context, model, alias string, number int, spec RequestSpec) (*Request, error)
+	// Approve votes for a request. The approval that completes its Need moves the version or alias, in the same
+	// transaction and past the same gates as Promote. If that cannot be, because the version was deleted, it or the
+	// holders of the stage or alias changed since the request, or a gate refuses, then the request has failed: that is no
+	// error, and its State and Outcome say so, and Request.Err. ErrInvalid: the actor may not vote. ErrConflict: the actor
+	// has voted, the request is decided, it waits for the approval of others only, or, with a *Refused, this is the last
+	// approval and this Registry lacks gates that the model requires.
 	Approve(ctx context.Context, id, comment string) (*Request, error)
 	// Reject votes against a request, which decides it. Its errors are those of Approve.
 	Reject(ctx context.Context, id, comment string) (*Request, error)
@@ -67,25 +74,27 @@ const (
 // RequestSpec says how a request is decided. The zero value asks for one approval of anybody else.
 type RequestSpec struct {
 	Reason string // kept in the events, also of the promotion
-	// Approvers are who may vote; nil is those whom the Approvals gates in front of the stage name, or everybody. Who asks
-	// may not, even if named.
+	// Approvers are who may vote; nil is those whom the Approvals gates in front of the stage or alias name, or everybody.
+	// Who asks may not, even if named.
 	Approvers []string
 	// Need is how many approvals it takes; 0 is 1. It takes more where Approvals gates in front of the stage ask for more.
 	Need    int
 	Expires time.Time // when it is too late for votes; zero: never
-	// IfCurrent makes it an error that another version than this holds the stage (0: any). See PromoteOptions.
+	// IfCurrent makes it an error that another version than this holds the stage or has the alias (0: any). See
+	// PromoteOptions.
 	IfCurrent *int
 	// Waive lets gates be passed although they refuse, in the name of who asks. See PromoteOptions.
 	Waive map[string]string
 }
 
-// A Request asks that a version be moved into a stage. It is a snapshot; changing it changes nothing in the registry.
+// A Request asks that a version be moved into a stage, or be given an alias. It is a snapshot; changing it changes nothing in the registry.
 type Request struct {
 	ID        string       `json:"id"` // IDs are in the order of the requests
 	Model     string       `json:"model"`
 	ModelID   string       `json:"model_id"`
 	Version   int          `json:"version"`
-	Stage     Stage        `json:"stage"` // that the version is to come into
+	Stage     Stage        `json:"stage,omitempty"` // that the version is to come into; "" if it is about an alias
+	Alias     string       `json:"alias,omitempty"` // that it is to have; "" if it is about a stage
 	State     RequestState `json:"state"`
 	Requester string       `json:"requester"`
 	Reason    string       `json:"reason,omitempty"`
@@ -93,8 +102,11 @@ type Request struct {
 	Need      int          `json:"need"`
 	Votes     []Vote       `json:"votes,omitempty"` // in their order
 	Comments  []Remark     `json:"comments,omitempty"`
-	// From and Holders are where the version was and who held the stage, ascending, when it was requested: if either is
-	// not so when the last approval comes, the request fails.
+	// Verdicts are what the gates said when it was made, but for those that count approvals. They are asked again when the
+	// last approval comes, and that counts.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
+	// From and Holders are where the version was and who held the stage or had the alias, ascending, when it was requested:
+	// if the holders, or for a stage where it was, are others when the last approval comes, the request fails.
 	From    Stage             `json:"from"`
 	Holders []int             `json:"holders,omitempty"`
 	Waive   map[string]string `json:"waive,omitempty"`
@@ -130,6 +142,11 @@ func (q *Request) Approvals() (n int) {
 	return n
 }
 
+// Refused is the *Refused of the gates that objected when q was made, or nil: as things were then, q would have failed.
+func (q *Request) Refused() error { return refused(q.Model, q.Version, q.target(), q.Verdicts) }
+
+func (q *Request) target() target { return target{q.Stage, q.Alias} }
+
 // Err is why q will not move its version any more, an ErrConflict: it failed, was rejected, withdrawn, or expired. It is nil
 // while q is pending, and when it is approved.
 func (q *Request) Err() error {
@@ -140,7 +157,12 @@ func (q *Request) Err() error {
 	if q.Outcome != "" {
 		reason += ": " + q.Outcome
 	}
-	return &Conflict{Model: q.Model, Stage: q.Stage, Reason: reason}
+	return q.conflict("%s", reason)
+}
+
+// conflict is the *Conflict of what cannot be done with q.
+func (q *Request) conflict(format string, args ...any) error {
+	return &Conflict{Model: q.Model, Stage: q.Stage, Alias: q.Alias, Reason: fmt.Sprintf(format, args...)}
 }
 
 // RequestQuery selects requests. The zero value selects all.
@@ -173,7 +195,7 @@ func checkElectorate(need int, approvers []string) error {
 		if strings.TrimSpace(name) == "" {
 			return fmt.Errorf("approver: %w: empty", ErrInvalid)
 		}
-		if err := checkText("approver", name, maxActor); err != nil {
+		if err := checkName("approver", name, maxActor); err != nil {
 			return err
 		}
 		if slices.Contains(approvers[:i], name) {

@@ -19,22 +19,33 @@ const maxPending = 100
 type pendingRequest struct {
 	ID      string `json:"id"`
 	Version int    `json:"version"`
-	Stage   Stage  `json:"stage"`
+	Stage   Stage  `json:"stage,omitempty"`
+	Alias   string `json:"alias,omitempty"`
 	Expires int64  `json:"expires,omitempty"` // microseconds since the Unix epoch
 }
 
 func (r *registry) RequestTransition(ctx context.Context, model string, number int, to Stage, spec RequestSpec) (*Request, error) {
-	q, err := r.requestTransition(ctx, model, number, to, spec)
+	to, err := to.normal()
+	if err == nil && !to.active() {
+		err = fmt.Errorf("stage %s: %w: approvals are asked for Staging and Production", to, ErrInvalid)
+	}
+	var q *Request
+	if err == nil {
+		q, err = r.request(ctx, model, number, target{stage: to}, spec)
+	}
 	return q, wrap("RequestTransition", versionRef(model, number), err)
 }
 
-func (r *registry) requestTransition(ctx context.Context, model string, number int, to Stage, spec RequestSpec) (q *Request, err error) {
-	if to, err = to.normal(); err != nil {
-		return nil, err
+func (r *registry) RequestAlias(ctx context.Context, model, alias string, number int, spec RequestSpec) (*Request, error) {
+	err := checkAlias(alias)
+	var q *Request
+	if err == nil {
+		q, err = r.request(ctx, model, number, target{alias: alias}, spec)
 	}
-	if !to.active() {
-		return nil, fmt.Errorf("stage %s: %w: approvals are asked for Staging and Production", to, ErrInvalid)
-	}
+	return q, wrap("RequestAlias", model+"@"+alias, err)
+}
+
+func (r *registry) request(ctx context.Context, model string, number int, to target, spec RequestSpec) (q *Request, err error) {
 	if err := checkNumber(number); err != nil {
 		return nil, err
 	}
@@ -45,8 +56,11 @@ func (r *registry) requestTransition(ctx context.Context, model string, number i
 	if err := spec.settle(r.actor, g); err != nil {
 		return nil, err
 	}
+	if err := g.prepare(r, model, number); err != nil {
+		return nil, err
+	}
 	err = r.changeModel(ctx, model, spec.Reason, false, nil, func(c *change) error {
-		q, err = c.request(number, to, spec)
+		q, err = c.request(g, number, spec)
 		return err
 	})
 	if err != nil {
@@ -132,43 +146,50 @@ func checkVoter(actor string) error {
 }
 
 // request makes a request.
-func (c *change) request(number int, to Stage, spec RequestSpec) (*Request, error) {
+func (c *change) request(g *gating, number int, spec RequestSpec) (*Request, error) {
+	to := g.target
 	if !spec.Expires.IsZero() && (!spec.Expires.After(c.now) || spec.Expires.After(never)) {
 		return nil, fmt.Errorf("expires %v: %w: it is not in the future", spec.Expires, ErrInvalid)
 	}
-	if err := c.load(number); err != nil {
-		return nil, err
+	var err error
+	if to.alias != "" {
+		err = c.checkAlias(to.alias, spec.IfCurrent)
+	} else {
+		err = c.checkHolder(to.stage, spec.IfCurrent)
 	}
-	v, err := c.version(number)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkHolder(to, spec.IfCurrent); err != nil {
-		return nil, err
-	}
-	holders := slices.Clone(c.model.Holders[to])
-	if v.Stage == to && len(holders) == 1 {
-		return nil, &Conflict{Model: c.model.Name, Stage: to, Current: holders,
-			Reason: fmt.Sprintf("version %d of model %q is in %s already", number, c.model.Name, to)}
+	holders := slices.Clone(c.model.holders(to))
+	if slices.Equal(holders, []int{number}) {
+		return nil, &Conflict{Model: c.model.Name, Stage: to.stage, Alias: to.alias, Current: holders,
+			Reason: fmt.Sprintf("version %d of model %q %s already", number, c.model.Name, to.held())}
 	}
 	c.forgetExpired()
 	for _, p := range c.model.Pending {
-		if p.Version == number && p.Stage == to {
-			return nil, fmt.Errorf("request to move version %d of model %q into %s: %w: %s waits for approval", number, c.model.Name, to, ErrExists, p.ID)
+		if p.Version == number && p.Stage == to.stage && p.Alias == to.alias {
+			return nil, fmt.Errorf("request for version %d of model %q and %s: %w: %s waits for approval", number, c.model.Name, to, ErrExists, p.ID)
 		}
 	}
 	if len(c.model.Pending) >= maxPending {
 		return nil, &Conflict{Model: c.model.Name, Reason: fmt.Sprintf("%d requests of model %q wait for approval; no more can", maxPending, c.model.Name)}
 	}
 	q := &Request{
-		ID: newRequestID(c.now), Model: c.model.Name, ModelID: c.model.ID, Version: number, Stage: to, State: RequestPending,
-		Requester: c.r.actor, Reason: spec.Reason, Approvers: spec.Approvers, Need: spec.Need,
-		From: v.Stage, Holders: holders, Waive: spec.Waive, Created: c.now,
+		ID: newRequestID(c.now), Model: c.model.Name, ModelID: c.model.ID, Version: number, Stage: to.stage, Alias: to.alias,
+		State: RequestPending, Requester: c.r.actor, Reason: spec.Reason, Approvers: spec.Approvers, Need: spec.Need,
+		Holders: holders, Waive: spec.Waive, Created: c.now,
 	}
-	p := pendingRequest{ID: q.ID, Version: number, Stage: to}
+	p := pendingRequest{ID: q.ID, Version: number, Stage: to.stage, Alias: to.alias}
 	if !spec.Expires.IsZero() {
 		q.Expires, p.Expires = spec.Expires, spec.Expires.UnixMicro()
 	}
+	asked := *q // which a gate may not change
+	g.request, g.asking = &asked, true
+	v, verdicts, err := c.judgeFor(g, number, spec.IfCurrent)
+	if err != nil {
+		return nil, err
+	}
+	q.From, q.Verdicts = v.Stage, verdicts
 	c.model.Pending = append(slices.Clip(c.model.Pending), p)
 	if err := c.note(ApprovalRequested, q, "request", q); err != nil {
 		return nil, err
@@ -182,6 +203,14 @@ func (c *change) note(kind EventKind, q *Request, name string, what any) (err er
 	e.Request = q.ID
 	e.After, err = jsonFields(map[string]any{name: what})
 	return err
+}
+
+// judgeFor is judge or judgeAlias, whichever the target is.
+func (c *change) judgeFor(g *gating, number int, ifCurrent *int) (*Version, []Verdict, error) {
+	if g.target.alias != "" {
+		return c.judgeAlias(g, number, ifCurrent)
+	}
+	return c.judge(g, number, &TransitionOptions{IfCurrent: ifCurrent})
 }
 
 func (c *change) putRequest(q *Request) error {

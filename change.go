@@ -79,10 +79,14 @@ func (c *change) loadModel(name string, create bool) error {
 			return errNoModel(name)
 		}
 		c.isNew = true
-		if err := c.afterName(name); err != nil {
+		left, err := c.afterName(name)
+		if err != nil {
 			return err
 		}
-		c.model = &modelRow{Model: Model{Name: name, ID: newID(), CreatedBy: c.r.actor, Created: c.now, Updated: c.now}}
+		c.model = &modelRow{Model: Model{
+			Name: name, ID: newID(), CreatedBy: c.r.actor, Created: c.now, Updated: c.now,
+			Requires: left.Requires, ProtectedAliases: left.ProtectedAliases,
+		}}
 		return nil
 	}
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
-// A Gate decides whether a version may come into Staging or Production. Ready-made ones are MetricAtLeast, FilesVerified,
+// A Gate decides whether a version may come into Staging or Production, or be named by an alias. Ready-made ones are MetricAtLeast, FilesVerified,
 // Approvals and the like; a GateFunc makes one of a function. One that was made with arguments that make no sense says so
 // in a method Invalid() error: New then refuses it.
 type Gate interface {
@@ -37,16 +37,20 @@ type GateFunc func(ctx context.Context, view *GateView) (Verdict, error)
 // Check calls f.
 func (f GateFunc) Check(ctx context.Context, view *GateView) (Verdict, error) { return f(ctx, view) }
 
-// A GateRule puts a gate in front of stages. It holds for every Promote and Transition, and for every request that is
-// approved, which brings a version into the stage through this Registry; it is not stored. Not held up are Rollback,
-// which is the emergency exit, changes that make nobody a holder, and aliases, which can be protected: see ModelPatch.
+// A GateRule puts a gate in front of stages, or of an alias. It holds for every Promote, Transition and SetAlias, and for
+// every request that is approved, which brings a version into the stage or under the alias through this Registry; it is not
+// stored. So that programs without the gate do not pass either, a model can require it by its name: see Requirement. Register
+// gives no version an alias that a gate is in front of. Not held up are Rollback, which is the emergency exit, and changes
+// that make nobody a holder, such as DeleteAlias; aliases can be protected from those: see ModelPatch.
 type GateRule struct {
 	// Model is its exact name; "" is every model. Through this Registry the model cannot be renamed, nor another given its
 	// name: that would be a way round the gate.
 	Model string
-	Stage Stage // Staging or Production; "" is both
+	Stage Stage // Staging or Production; "" is both, or neither if there is an Alias
+	// Alias, instead of Stage, is the name of the alias that the gate is in front of.
+	Alias string
 	// Name is what verdicts and waivers call the gate. "" is what its String method says; one without needs a Name.
-	// No two gates in front of one stage of one model have the same.
+	// No two gates in front of one stage or alias of one model have the same.
 	Name string
 	Gate Gate
 }
@@ -56,6 +60,9 @@ type Verdict struct {
 	Gate   string `json:"gate"` // its name; filled in by the registry
 	Passed bool   `json:"passed"`
 	Reason string `json:"reason,omitempty"`
+	// Missing says that the model requires the gate, and the program has none of that name: nobody was asked. It cannot be
+	// waived.
+	Missing bool `json:"missing,omitempty"`
 	// Waiver is why the promotion went on although the gate refused it, and WaivedBy who said so.
 	Waiver   string `json:"waiver,omitempty"`
 	WaivedBy string `json:"waived_by,omitempty"`
@@ -93,13 +100,16 @@ func (v Verdict) String() string {
 // gates can make their own from its fields; the methods of such a view answer errors.ErrUnsupported.
 type GateView struct {
 	Candidate *Version // to be promoted; as it is now
-	Incumbent *Version // the highest other version that holds the stage; nil if there is none
-	Stage     Stage    // that it is to come into: Staging or Production
+	Incumbent *Version // the highest other version that holds the stage, or has the alias; nil if there is none
+	Stage     Stage    // that it is to come into: Staging or Production; "" if it is about an alias
+	Alias     string   // that is to name it; "" if it is about a stage
 	Actor     string   // who promotes; with a Request, who asked for it
 	Reason    string
 	Time      time.Time
-	Request   *Request // the approved request that this promotion comes from; nil if it comes from Promote or Transition
-	Prepared  any      // what the gate's Prepare returned; nil if it is no Preparer
+	// Request is the request that this promotion comes from, or would: approved, or not yet while it is being made. Nil: it
+	// comes from Promote, Transition or SetAlias.
+	Request  *Request
+	Prepared any // what the gate's Prepare returned; nil if it is no Preparer
 
 	source *viewSource
 }
@@ -195,13 +205,19 @@ func (view *GateView) Manifest(v *Version) ([]File, error) {
 type Refused struct {
 	Model    string
 	Version  int
-	Stage    Stage
+	Stage    Stage     // "" if it is about an alias
+	Alias    string    // "" if it is about a stage
 	Verdicts []Verdict // of all gates, also those that passed
 }
 
 func (r *Refused) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version %d of model %.100q may not come into %s", r.Version, r.Model, r.Stage)
+	fmt.Fprintf(&b, "version %d of model %.100q may not ", r.Version, r.Model)
+	if r.Alias != "" {
+		fmt.Fprintf(&b, "have the alias %.100q", r.Alias)
+	} else {
+		fmt.Fprintf(&b, "come into %s", r.Stage)
+	}
 	told, refusals := 0, 0
 	for _, v := range r.Verdicts {
 		if !v.refuses() {

@@ -15,9 +15,11 @@ import (
 
 // A readyGate is one of those below. What is wrong with its arguments is told by New.
 type readyGate struct {
-	name  string
-	err   error
-	check func(view *GateView) (Verdict, error)
+	name string
+	err  error
+	// stagesOnly: it says nothing about aliases.
+	stagesOnly bool
+	check      func(view *GateView) (Verdict, error)
 }
 
 func (g *readyGate) Check(_ context.Context, view *GateView) (Verdict, error) { return g.check(view) }
@@ -85,7 +87,7 @@ func MetricNotWorse(metric string, epsilon float64, higherIsBetter bool) Gate {
 		}
 		if view.Incumbent == nil {
 			text, _ := brief(value, 0, func(_, _ float64) bool { return true })
-			return Pass("it is %s; no other version holds %s", text, view.Stage), nil
+			return Pass("it is %s; no other version %s", text, view.target().held()), nil
 		}
 		other, ok := metricOf(view.Incumbent, metric)
 		if !ok {
@@ -161,9 +163,10 @@ func TagPresent(tag string, values ...string) Gate {
 }
 
 // MinTimeInStaging lets versions into Production that have been in Staging for so long, and still are. Into Staging it
-// lets all. The gate is called "in Staging for 24h0m0s".
+// lets all. It is in front of stages only: a version that leaves Staging for Production would lose the way to an alias. The
+// gate is called "in Staging for 24h0m0s".
 func MinTimeInStaging(d time.Duration) Gate {
-	g := &readyGate{name: "in Staging for " + d.String()}
+	g := &readyGate{name: "in Staging for " + d.String(), stagesOnly: true}
 	if d <= 0 {
 		g.err = fmt.Errorf("time in Staging: %w: %v; it is more than nothing", ErrInvalid, d)
 	}
@@ -183,9 +186,9 @@ func MinTimeInStaging(d time.Duration) Gate {
 }
 
 // Approvals lets a promotion pass that comes from an approved request (see ApprovalStore) with at least need approvals,
-// of approvers if any are given. Promote and Transition do not pass: there is no direct way but a waiver. An approval is
+// of approvers if any are given. Promote, Transition and SetAlias do not pass: there is no direct way but a waiver. An approval is
 // used up by the promotion that it was given for. A request stays pending until all these gates in front of the stage
-// have what they need. The gate is called "2 approvals", or "1 approval of ann, bob".
+// or alias have what they need. The gate is called "2 approvals", or "1 approval of ann, bob".
 func Approvals(need int, approvers ...string) Gate {
 	g := &approvalGate{need: need, approvers: slices.Clone(approvers)}
 	g.name = strconv.Itoa(need) + " approvals"
@@ -206,10 +209,15 @@ type approvalGate struct {
 	approvers []string
 }
 
+// names says whether the approval of an actor counts.
+func (g *approvalGate) names(actor string) bool {
+	return len(g.approvers) == 0 || slices.Contains(g.approvers, actor)
+}
+
 // counts lists those who have approved a request and count.
 func (g *approvalGate) counts(q *Request) (names []string) {
 	for _, vote := range q.Votes {
-		if vote.Approved && (len(g.approvers) == 0 || slices.Contains(g.approvers, vote.Actor)) {
+		if vote.Approved && g.names(vote.Actor) {
 			names = append(names, vote.Actor)
 		}
 	}
@@ -218,7 +226,7 @@ func (g *approvalGate) counts(q *Request) (names []string) {
 
 func (g *approvalGate) judge(view *GateView) (Verdict, error) {
 	if view.Request == nil {
-		return Refuse("only an approved request brings version %d into %s; see RequestTransition", view.Candidate.Number, view.Stage), nil
+		return Refuse("only an approved request brings version %d %s", view.Candidate.Number, view.target().into()), nil
 	}
 	names := g.counts(view.Request)
 	list := strings.Join(names[:min(len(names), 10)], ", ")

@@ -10,7 +10,7 @@ import (
 func SignatureCompatible() Gate {
 	return &readyGate{name: "signature compatible", check: func(view *GateView) (Verdict, error) {
 		if view.Incumbent == nil {
-			return Pass("no other version holds %s", view.Stage), nil
+			return Pass("no other version %s", view.target().held()), nil
 		}
 		was, err := view.Facts(view.Incumbent)
 		if err != nil {

@@ -19,7 +19,7 @@ func checkGates(rules []GateRule) ([]GateRule, error) {
 		}
 		for _, other := range rules[:i] {
 			if other.Name == rule.Name && other.meets(rule) {
-				return nil, fmt.Errorf("gate %d: %w: another gate in front of the same stage is called %q too; give one a Name", i+1, ErrInvalid, rule.Name)
+				return nil, fmt.Errorf("gate %d: %w: another gate in front of the same stage or alias is called %q too; give one a Name", i+1, ErrInvalid, rule.Name)
 			}
 		}
 	}
@@ -38,6 +38,17 @@ func (rule *GateRule) check() error {
 			return err
 		}
 	}
+	if rule.Alias != "" {
+		if rule.Stage != "" {
+			return fmt.Errorf("%w: it is in front of both stage %s and alias %q; make two of it", ErrInvalid, rule.Stage, rule.Alias)
+		}
+		if err := checkAlias(rule.Alias); err != nil {
+			return err
+		}
+		if g, ok := rule.Gate.(*readyGate); ok && g.stagesOnly {
+			return fmt.Errorf("gate %q: %w: it is about stages, and cannot be in front of alias %q", g.name, ErrInvalid, rule.Alias)
+		}
+	}
 	if rule.Stage != "" {
 		stage, err := rule.Stage.normal()
 		if err != nil {
@@ -54,22 +65,24 @@ func (rule *GateRule) check() error {
 	if rule.Name == "" {
 		return fmt.Errorf("%w: it has no Name, and the gate no String method", ErrInvalid)
 	}
-	return checkText("name of the gate", rule.Name, maxName)
+	return checkName("name of the gate", rule.Name, maxName)
 }
 
-// meets says whether two rules are in front of one stage of one model.
+// meets says whether two rules are in front of one stage or alias of one model.
 func (rule *GateRule) meets(other *GateRule) bool {
-	return (rule.Model == other.Model || rule.Model == "" || other.Model == "") &&
+	return (rule.Model == other.Model || rule.Model == "" || other.Model == "") && rule.Alias == other.Alias &&
 		(rule.Stage == other.Stage || rule.Stage == "" || other.Stage == "")
 }
 
 // gating is what the gates of one call need.
 type gating struct {
 	ctx      context.Context
-	rules    []GateRule // that are in front of the stage
+	target   target
+	rules    []GateRule // that are in front of the target
 	waivers  map[string]string
 	waivedBy string
 	request  *Request // that the promotion comes from
+	asking   bool     // the request is only being made, so that nobody can have approved it
 
 	ready    bool   // Prepare was called
 	modelID  string // of the version that was prepared
@@ -82,24 +95,30 @@ type prepared struct {
 	err   error // of a gate that is waived
 }
 
-// gating finds the gates in front of a stage.
-func (r *registry) gating(ctx context.Context, model string, to Stage, waivers map[string]string) (*gating, error) {
-	g := &gating{ctx: ctx, waivers: waivers, waivedBy: r.actor}
-	here := GateRule{Model: model, Stage: to}
-	if to.active() {
-		for _, rule := range r.gates {
-			if rule.meets(&here) {
-				g.rules = append(g.rules, rule)
-			}
-		}
-	}
-	return g, g.checkWaivers(to)
+// gating finds the gates in front of a stage or alias.
+func (r *registry) gating(ctx context.Context, model string, to target, waivers map[string]string) (*gating, error) {
+	g := &gating{ctx: ctx, target: to, rules: r.gatesAt(model, to), waivers: waivers, waivedBy: r.actor}
+	return g, g.checkWaivers()
 }
 
-func (g *gating) checkWaivers(to Stage) error {
+// gatesAt are the program's gates in front of a stage or alias.
+func (r *registry) gatesAt(model string, to target) (rules []GateRule) {
+	if !to.guarded() {
+		return nil
+	}
+	here := GateRule{Model: model, Stage: to.stage, Alias: to.alias}
+	for _, rule := range r.gates {
+		if rule.meets(&here) {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
+}
+
+func (g *gating) checkWaivers() error {
 	for name, why := range g.waivers {
 		if !slices.ContainsFunc(g.rules, func(rule GateRule) bool { return rule.Name == name }) {
-			return fmt.Errorf("waiver: %w: no gate called %.80q is in front of %s; %s", ErrInvalid, name, to, g.names())
+			return fmt.Errorf("waiver: %w: no gate called %.80q is in front of %s; %s", ErrInvalid, name, g.target, g.names())
 		}
 		if strings.TrimSpace(why) == "" {
 			return fmt.Errorf("waiver of %q: %w: without a reason", name, ErrInvalid)
@@ -159,10 +178,11 @@ func (g *gating) prepare(r *registry, model string, number int) error {
 // errUnprepared: a gate's Prepare has to be called first.
 var errUnprepared = errors.New("gates are not prepared")
 
-// checkGates asks the gates whether v may come into a stage. All versions that hold it are loaded.
-func (c *change) checkGates(g *gating, v *Version, to Stage) ([]Verdict, error) {
+// checkGates asks the gates whether v may come where they are. All versions that are there are loaded.
+func (c *change) checkGates(g *gating, v *Version) ([]Verdict, error) {
+	missing := c.model.missing(g)
 	if len(g.rules) == 0 {
-		return nil, nil
+		return missing, nil
 	}
 	if g.prepares() && !g.ready {
 		return nil, errUnprepared
@@ -172,13 +192,14 @@ func (c *change) checkGates(g *gating, v *Version, to Stage) ([]Verdict, error) 
 	}
 	candidate := *v // which a gate may not change
 	view := GateView{
-		Candidate: &candidate, Stage: to, Actor: c.r.actor, Reason: c.reason, Time: c.now, Request: g.request,
+		Candidate: &candidate, Stage: g.target.stage, Alias: g.target.alias,
+		Actor: c.r.actor, Reason: c.reason, Time: c.now, Request: g.request,
 		source: &viewSource{tx: c.tx, modelID: c.model.ID, numbers: []int{v.Number}},
 	}
 	if g.request != nil {
 		view.Actor, view.Reason = g.request.Requester, g.request.Reason
 	}
-	for _, n := range c.model.Holders[to] {
+	for _, n := range c.model.holders(g.target) {
 		if n == v.Number {
 			continue
 		}
@@ -192,20 +213,23 @@ func (c *change) checkGates(g *gating, v *Version, to Stage) ([]Verdict, error) 
 	if view.Incumbent != nil {
 		view.source.numbers = append(view.source.numbers, view.Incumbent.Number)
 	}
-	verdicts := make([]Verdict, len(g.rules))
+	var verdicts []Verdict
 	for i, rule := range g.rules {
+		if _, votes := rule.Gate.(*approvalGate); votes && g.asking {
+			continue
+		}
 		verdict, err := g.check(i, view)
 		if err != nil {
 			return nil, fmt.Errorf("gate %q: %w", rule.Name, err)
 		}
-		verdict.Gate, verdict.Waiver, verdict.WaivedBy = rule.Name, "", ""
+		verdict.Gate, verdict.Missing, verdict.Waiver, verdict.WaivedBy = rule.Name, false, "", ""
 		verdict.Reason = clean(verdict.Reason)
 		if why := g.waivers[rule.Name]; !verdict.Passed && why != "" {
 			verdict.Waiver, verdict.WaivedBy = why, g.waivedBy
 		}
-		verdicts[i] = verdict
+		verdicts = append(verdicts, verdict)
 	}
-	return verdicts, nil
+	return append(verdicts, missing...), nil
 }
 
 // check asks one gate. Each gets a view of its own.
@@ -228,10 +252,10 @@ func clean(reason string) string {
 	return reason
 }
 
-// refused is the *Refused of verdicts that keep v out of a stage, or nil.
-func refused(v *Version, to Stage, verdicts []Verdict) error {
+// refused is the *Refused of verdicts that keep a version from its target, or nil.
+func refused(model string, number int, to target, verdicts []Verdict) error {
 	if !slices.ContainsFunc(verdicts, Verdict.refuses) {
 		return nil
 	}
-	return &Refused{Model: v.Model, Version: v.Number, Stage: to, Verdicts: verdicts}
+	return &Refused{Model: model, Version: number, Stage: to.stage, Alias: to.alias, Verdicts: verdicts}
 }

@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -44,11 +45,25 @@ func checkText(what, s string, limit int) error {
 	return nil
 }
 
+// checkName is checkText for what people read as a name: one that goes over several lines, turns the direction of what
+// stands beside it or steers a terminal shows as something else than it is.
+func checkName(what, s string, limit int) error {
+	if err := checkText(what, s, limit); err != nil {
+		return err
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
+			return fmt.Errorf("%s %.80q: %w: contains the control character %U", what, s, ErrInvalid, r)
+		}
+	}
+	return nil
+}
+
 func checkModelName(name string) error {
 	if strings.TrimSpace(name) == "" {
 		return fmt.Errorf("model name %q: %w: empty", name, ErrInvalid)
 	}
-	if err := checkText("model name", name, maxName); err != nil {
+	if err := checkName("model name", name, maxName); err != nil {
 		return err
 	}
 	if strings.ContainsAny(name, "/:") {

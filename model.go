@@ -21,12 +21,14 @@ type Model struct {
 	Last        int             `json:"last,omitempty"`    // the highest number ever given; 0 if there never was a version
 	Semver      Semver          `json:"semver,omitzero"`   // the highest semantic version ever given
 	// Protected says that the model can be neither deleted nor renamed, and ProtectedAliases which of its aliases, once they
-	// name a version, can be neither moved nor deleted, by force neither. See ModelPatch.
-	Protected        bool      `json:"protected,omitempty"`
-	ProtectedAliases Set       `json:"protected_aliases,omitzero"`
-	CreatedBy        string    `json:"created_by,omitempty"`
-	Created          time.Time `json:"created"`
-	Updated          time.Time `json:"updated"` // of the model or of one of its versions' numbers, stages or aliases
+	// name a version, can be neither moved nor deleted, by force neither; nor can the model or its name then. See ModelPatch.
+	Protected        bool `json:"protected,omitempty"`
+	ProtectedAliases Set  `json:"protected_aliases,omitzero"`
+	// Requires are the gates without which no version comes into a stage or under an alias, in order.
+	Requires  []Requirement `json:"requires,omitempty"`
+	CreatedBy string        `json:"created_by,omitempty"`
+	Created   time.Time     `json:"created"`
+	Updated   time.Time     `json:"updated"` // of the model or of one of its versions' numbers, stages or aliases
 }
 
 // Holder is the number of the version that models:/name/<stage> names, for Staging and Production: the highest that
@@ -55,7 +57,10 @@ type ModelPatch struct {
 	Protect          *bool
 	ProtectAliases   []string
 	UnprotectAliases []string
-	Reason           string // kept in the event
+	// Require adds to what the model Requires, and Unrequire takes away from it, which takes a Reason, too.
+	Require   []Requirement
+	Unrequire []Requirement
+	Reason    string // kept in the event
 }
 
 // modelRow is a model with what only the registry needs to know of it.

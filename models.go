@@ -84,7 +84,7 @@ func (r *registry) findOne(ctx context.Context, q backend.Query) (backend.Row, e
 }
 
 func (r *registry) UpdateModel(ctx context.Context, name string, patch ModelPatch) (m *Model, err error) {
-	if err := errors.Join(checkPatch(patch.Description, patch.SetTags), patch.checkProtection()); err != nil {
+	if err := errors.Join(checkPatch(patch.Description, patch.SetTags), patch.checkProtection(), patch.checkRequirements()); err != nil {
 		return nil, wrap("UpdateModel", name, err)
 	}
 	err = r.changeModel(ctx, name, patch.Reason, false, nil, func(c *change) error {
@@ -95,6 +95,9 @@ func (r *registry) UpdateModel(ctx context.Context, name string, patch ModelPatc
 		}
 		m.Tags = m.Tags.with(patch.SetTags, patch.DeleteTags)
 		if err := m.protect(&patch); err != nil {
+			return err
+		}
+		if err := m.require(&patch); err != nil {
 			return err
 		}
 		before, after, err := diff(&told, m)
@@ -126,20 +129,20 @@ func (c *change) nameModel(name string) error {
 }
 
 // afterName moves the time of the change behind all that is known of a name that becomes the model's: whatever the
-// clock says, a name has one model at a time, and each of them its own time.
-func (c *change) afterName(name string) error {
+// clock says, a name has one model at a time, and each of them its own time. It returns what stands by the name.
+func (c *change) afterName(name string) (guard, error) {
 	rows, err := c.names(name)
 	if err != nil || len(rows) == 0 {
-		return err
+		return guard{}, err
 	}
 	last, err := decodeTenure(rows[0])
 	if err != nil {
-		return err
+		return guard{}, err
 	}
 	if free := max(rows[0].Key[1].Int()+1, last.Until); c.now.UnixMicro() < free {
 		c.now = time.UnixMicro(free).UTC()
 	}
-	return nil
+	return last.Guard, nil
 }
 
 // names reads the newest tenure of a name.
@@ -156,6 +159,7 @@ func (c *change) names(name string) ([]backend.Row, error) {
 type tenure struct {
 	ModelID string `json:"model_id"`
 	Until   int64  `json:"until,omitempty"` // microseconds since the Unix epoch; 0: it has it still
+	Guard   guard  `json:"guard,omitzero"`  // when it was left
 }
 
 func decodeTenure(row backend.Row) (t tenure, err error) {
@@ -186,7 +190,7 @@ func (c *change) unnameModel(name string) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("name %q: %w: not recorded", name, ErrCorrupt)
 	}
-	return c.putName(name, tenure{ModelID: c.model.ID, Until: c.now.UnixMicro()}, rows[0].Key[1].Int())
+	return c.putName(name, tenure{ModelID: c.model.ID, Until: c.now.UnixMicro(), Guard: c.model.guard()}, rows[0].Key[1].Int())
 }
 
 func (r *registry) RenameModel(ctx context.Context, name, newName string, opts *ChangeOptions) (m *Model, err error) {
@@ -226,7 +230,11 @@ func (c *change) rename(newName string) error {
 	} else if !errors.Is(err, backend.ErrNotFound) {
 		return fmt.Errorf("read model: %w", err)
 	}
-	if err := c.afterName(newName); err != nil {
+	left, err := c.afterName(newName)
+	if err != nil {
+		return err
+	}
+	if err := c.model.checkGuard(newName, left); err != nil {
 		return err
 	}
 	if err := c.unnameModel(name); err != nil {
@@ -235,7 +243,7 @@ func (c *change) rename(newName string) error {
 	if err := c.tx.Delete(tableModels, backend.Key{modelKey(name)}); err != nil {
 		return fmt.Errorf("delete model: %w", err)
 	}
-	err := c.eachVersion(func(versions []*Version) error {
+	err = c.eachVersion(func(versions []*Version) error {
 		keys := make([]backend.Key, len(versions))
 		rows := make([]backend.Row, len(versions))
 		for i, v := range versions {
@@ -303,11 +311,6 @@ func (r *registry) DeleteModel(ctx context.Context, name string, opts *DeleteOpt
 	err := r.changeModel(ctx, name, opts.Reason, false, nil, func(c *change) error {
 		if err := c.checkUnprotected("deleted"); err != nil {
 			return err
-		}
-		for alias := range c.model.Aliases {
-			if err := c.checkAliasUnprotected(alias); err != nil {
-				return err
-			}
 		}
 		if !opts.Force {
 			if err := c.checkUnused(); err != nil {

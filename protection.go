@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -46,13 +47,20 @@ func (m *Model) protect(patch *ModelPatch) error {
 	return nil
 }
 
-// checkUnprotected refuses what a protected model is safe from.
+// checkUnprotected refuses what a protected model is safe from, and one with a protected alias: whoever asks for it by the
+// model's name and the alias would get nothing, or what another model has under the name.
 func (c *change) checkUnprotected(what string) error {
-	if !c.model.Protected {
-		return nil
+	if c.model.Protected {
+		return &Conflict{Model: c.model.Name,
+			Reason: fmt.Sprintf("model %q is protected and cannot be %s; take its protection away first, for a reason", c.model.Name, what)}
 	}
-	return &Conflict{Model: c.model.Name,
-		Reason: fmt.Sprintf("model %q is protected and cannot be %s; take its protection away first, for a reason", c.model.Name, what)}
+	for _, alias := range slices.Sorted(maps.Keys(c.model.Aliases)) {
+		if c.model.ProtectedAliases.Has(alias) {
+			return &Conflict{Model: c.model.Name, Alias: alias, Current: []int{c.model.Aliases[alias]}, Reason: fmt.Sprintf(
+				"alias %q of model %q is protected, and the model cannot be %s; take the protection away first, for a reason", alias, c.model.Name, what)}
+		}
+	}
+	return nil
 }
 
 // checkAliasUnprotected refuses to take a protected alias from the version that it names.

@@ -82,7 +82,17 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, plan.Err())
 	require.Len(t, plan.Verdicts, 2)
+	_, err = reg.UpdateModel(ctx, "IrisClassifier", modelregistry.ModelPatch{Require: []modelregistry.Requirement{
+		{Gate: "accuracy >= 0.95", Stage: modelregistry.Production},
+	}})
+	require.NoError(t, err)
 	reg, err = modelregistry.New(ctx, rows, files, nil)
+	require.NoError(t, err)
+	_, err = reg.Promote(ctx, "IrisClassifier", v.Number, modelregistry.Production, nil)
+	require.ErrorIs(t, err, modelregistry.ErrConflict)
+	_, err = reg.UpdateModel(ctx, "IrisClassifier", modelregistry.ModelPatch{Unrequire: []modelregistry.Requirement{
+		{Gate: "accuracy >= 0.95", Stage: modelregistry.Production},
+	}, Reason: "the tour goes on without"})
 	require.NoError(t, err)
 	_, err = reg.Promote(ctx, "IrisClassifier", v.Number, modelregistry.Production, nil)
 	require.NoError(t, err)

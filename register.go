@@ -214,6 +214,9 @@ func (c *change) add(v *Version, semver Semver, spec VersionSpec) error {
 		return err
 	}
 	for _, alias := range spec.Aliases {
+		if err := c.checkUngated(alias); err != nil {
+			return err
+		}
 		if err := c.setAlias(alias, v.Number); err != nil {
 			return err
 		}

@@ -96,7 +96,7 @@ type VersionStore interface {
 // StageStore is the part of a Registry about who is in which stage, and whom an alias names.
 type StageStore interface {
 	// Promote moves a version into Staging or Production and archives who held the stage, in one step. A *Refused, which
-	// is an ErrConflict, says which of the Gates in Options object.
+	// is an ErrConflict, says which of the Gates in Options object, and which the model requires and this Registry lacks.
 	Promote(ctx context.Context, model string, number int, to Stage, opts *PromoteOptions) (*Promotion, error)
 	// Transition moves a version to any stage. Like Promote it archives who holds Staging or Production, unless
 	// told to keep them, and meets the same gates.
@@ -109,8 +109,10 @@ type StageStore interface {
 	// That a gate refuses is no error: see the plan's Err.
 	Plan(ctx context.Context, model string, number int, to Stage, opts *TransitionOptions) (*Plan, error)
 	// SetAlias makes alias name that version, whomever it named before; it returns that one's number, or 0. ErrConflict:
-	// the alias is protected.
+	// the alias is protected, or, with a *Refused, gates are in front of it and object, as with Promote.
 	SetAlias(ctx context.Context, model, alias string, number int, opts *AliasOptions) (previous int, err error)
+	// PlanAlias says what SetAlias would do with the same arguments, as Plan does.
+	PlanAlias(ctx context.Context, model, alias string, number int, opts *AliasOptions) (*Plan, error)
 	// DeleteAlias removes an alias and returns the number that it named. ErrNotFound: there is no such alias.
 	// ErrConflict: it is protected.
 	DeleteAlias(ctx context.Context, model, alias string, opts *AliasOptions) (previous int, err error)
@@ -145,8 +147,9 @@ type Options struct {
 	Now func() time.Time
 	// PollInterval is how often Follow looks for new events; 0 is 250 ms.
 	PollInterval time.Duration
-	// Gates are in front of stages: all of them that are in front of the stage are asked before a promotion. They are
-	// the program's, and not stored: every program that promotes has to be given them.
+	// Gates are in front of stages and aliases: all of them that are in front of the stage or alias are asked before a
+	// promotion. They are the program's, and not stored: every program that promotes has to be given them. A model can
+	// require them: see Requirement.
 	Gates []GateRule
 }
 
@@ -191,7 +194,8 @@ type AliasOptions struct {
 	// IfCurrent makes the change a compare-and-swap: it happens only if the alias names this version (0: none).
 	// Otherwise it fails with a *Conflict that says which it names.
 	IfCurrent *int
-	Reason    string // kept in the event
+	Waive     map[string]string // see PromoteOptions; of SetAlias and PlanAlias
+	Reason    string            // kept in the event
 }
 
 // A Promotion is what a change of stage did.

@@ -52,7 +52,7 @@ func (r *registry) transition(ctx context.Context, model string, number int, to 
 	if err := checkNumber(number); err != nil {
 		return nil, err
 	}
-	g, err := r.gating(ctx, model, to, opts.Waive)
+	g, err := r.gating(ctx, model, target{stage: to}, opts.Waive)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +60,11 @@ func (r *registry) transition(ctx context.Context, model string, number int, to 
 		return nil, err
 	}
 	err = r.changeModel(ctx, model, opts.Reason, false, nil, func(c *change) error {
-		v, verdicts, err := c.judge(g, number, to, opts)
+		v, verdicts, err := c.judge(g, number, opts)
 		if err != nil {
 			return err
 		}
-		if err := refused(v, to, verdicts); err != nil {
+		if err := refused(v.Model, v.Number, g.target, verdicts); err != nil {
 			return err
 		}
 		p, err = c.transition(v, to, opts.Keep, verdicts)
@@ -77,7 +77,8 @@ func (r *registry) transition(ctx context.Context, model string, number int, to 
 }
 
 // judge loads what a transition is about, checks that it can be, and asks the gates if it would change anything.
-func (c *change) judge(g *gating, number int, to Stage, opts *TransitionOptions) (*Version, []Verdict, error) {
+func (c *change) judge(g *gating, number int, opts *TransitionOptions) (*Version, []Verdict, error) {
+	to := g.target.stage
 	holders := c.model.Holders[to]
 	needed := []int{number}
 	if !opts.Keep || len(g.rules) > 0 {
@@ -96,7 +97,7 @@ func (c *change) judge(g *gating, number int, to Stage, opts *TransitionOptions)
 	if v.Stage == to && (opts.Keep || len(holders) == 1) {
 		return v, nil, nil
 	}
-	verdicts, err := c.checkGates(g, v, to)
+	verdicts, err := c.checkGates(g, v)
 	return v, verdicts, err
 }
 

@@ -98,6 +98,9 @@ func (Unimplemented) Plan(context.Context, string, int, Stage, *TransitionOption
 func (Unimplemented) SetAlias(context.Context, string, string, int, *AliasOptions) (int, error) {
 	return 0, unsupported("SetAlias")
 }
+func (Unimplemented) PlanAlias(context.Context, string, string, int, *AliasOptions) (*Plan, error) {
+	return nil, unsupported("PlanAlias")
+}
 func (Unimplemented) DeleteAlias(context.Context, string, string, *AliasOptions) (int, error) {
 	return 0, unsupported("DeleteAlias")
 }
@@ -206,6 +209,9 @@ func (Unimplemented) RecordOutcomes(context.Context, string, string, []Tally) er
 }
 func (Unimplemented) Outcomes(context.Context, string) ([]Tally, error) {
 	return nil, unsupported("Outcomes")
+}
+func (Unimplemented) RequestAlias(context.Context, string, string, int, RequestSpec) (*Request, error) {
+	return nil, unsupported("RequestAlias")
 }
 func (Unimplemented) RequestTransition(context.Context, string, int, Stage, RequestSpec) (*Request, error) {
 	return nil, unsupported("RequestTransition")

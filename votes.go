@@ -13,11 +13,11 @@ import (
 func (r *registry) Approve(ctx context.Context, id, comment string) (*Request, error) {
 	var g *gating
 	prepare := func(q *Request) (err error) {
-		// Who may not vote now never may, and makes nobody read files.
-		if err := q.checkVote(r.actor, r.now()); err != nil {
+		if g, err = r.requestGating(ctx, q); err != nil {
 			return err
 		}
-		if g, err = r.requestGating(ctx, q); err != nil {
+		// Who may not vote now never may, and makes nobody read files.
+		if err := q.checkApproval(r.actor, g, r.now()); err != nil {
 			return err
 		}
 		voted := *q
@@ -28,7 +28,17 @@ func (r *registry) Approve(ctx context.Context, id, comment string) (*Request, e
 		return g.prepare(r, q.Model, q.Version)
 	}
 	q, err := r.changeRequest(ctx, id, comment, prepare, func(c *change, q *Request) error {
-		if err := c.vote(q, true); err != nil || !q.complete(g) {
+		if err := q.checkApproval(r.actor, g, c.now); err != nil {
+			return err
+		}
+		if c.vote(q, true); !q.complete(g) {
+			return c.noteVote(q)
+		}
+		// Here nobody can say whether the gates would let it pass, and where they are it can still be approved.
+		if missing := c.model.missing(g); len(missing) > 0 {
+			return refused(q.Model, q.Version, g.target, missing)
+		}
+		if err := c.noteVote(q); err != nil {
 			return err
 		}
 		return c.apply(q, g)
@@ -38,7 +48,11 @@ func (r *registry) Approve(ctx context.Context, id, comment string) (*Request, e
 
 func (r *registry) Reject(ctx context.Context, id, comment string) (*Request, error) {
 	q, err := r.changeRequest(ctx, id, comment, nil, func(c *change, q *Request) error {
-		if err := c.vote(q, false); err != nil {
+		if err := q.checkVote(r.actor, c.now); err != nil {
+			return err
+		}
+		c.vote(q, false)
+		if err := c.noteVote(q); err != nil {
 			return err
 		}
 		return c.decide(q, RequestRejected, comment)
@@ -52,7 +66,7 @@ func (r *registry) Comment(ctx context.Context, id, comment string) (*Request, e
 	}
 	q, err := r.changeRequest(ctx, id, comment, nil, func(c *change, q *Request) error {
 		if len(q.Comments) >= maxRemarks {
-			return &Conflict{Model: q.Model, Stage: q.Stage, Reason: fmt.Sprintf("request %s has %d comments already; no more fit", q.ID, maxRemarks)}
+			return q.conflict("request %s has %d comments already; no more fit", q.ID, maxRemarks)
 		}
 		remark := Remark{Actor: r.actor, Text: comment, Time: c.now}
 		q.Comments = append(q.Comments, remark)
@@ -115,7 +129,7 @@ func (r *registry) changeRequest(ctx context.Context, id, comment string, prepar
 
 // requestGating is the gating of the promotion that q asks for. A waiver of a gate that this program lacks does nothing.
 func (r *registry) requestGating(ctx context.Context, q *Request) (*gating, error) {
-	g, err := r.gating(ctx, q.Model, q.Stage, nil)
+	g, err := r.gating(ctx, q.Model, q.target(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +151,7 @@ func (q *Request) checkPending(now time.Time) error {
 	if then.State == RequestPending {
 		return nil
 	}
-	return &Conflict{Model: q.Model, Stage: q.Stage,
-		Reason: fmt.Sprintf("request %s is %s since %s", q.ID, then.State, then.Decided.Format(time.RFC3339))}
+	return q.conflict("request %s is %s since %s", q.ID, then.State, then.Decided.Format(time.RFC3339))
 }
 
 // checkVote says whether an actor may vote on q.
@@ -153,22 +166,45 @@ func (q *Request) checkVote(actor string, now time.Time) error {
 		return fmt.Errorf("actor %q: %w: not one of the request's approvers", actor, ErrInvalid)
 	}
 	if slices.ContainsFunc(q.Votes, func(v Vote) bool { return v.Actor == actor }) {
-		return &Conflict{Model: q.Model, Stage: q.Stage, Reason: fmt.Sprintf("%s has voted on request %s already", actor, q.ID)}
-	}
-	if len(q.Votes) >= maxApprovers {
-		return &Conflict{Model: q.Model, Stage: q.Stage, Reason: fmt.Sprintf("request %s has %d votes already; no more fit", q.ID, maxApprovers)}
+		return q.conflict("%s has voted on request %s already", actor, q.ID)
 	}
 	return nil
 }
 
-// vote adds the actor's vote to q.
-func (c *change) vote(q *Request, approve bool) error {
-	if err := q.checkVote(c.r.actor, c.now); err != nil {
+// checkApproval says whether an actor may approve q. An approval that would not count is refused: as many as count are
+// few, so that nobody can fill a request and keep out whom it waits for.
+func (q *Request) checkApproval(actor string, g *gating, now time.Time) error {
+	if err := q.checkVote(actor, now); err != nil {
 		return err
 	}
-	vote := Vote{Actor: c.r.actor, Approved: approve, Comment: c.reason, Time: c.now}
-	q.Votes = append(q.Votes, vote)
-	return c.note(ApprovalVoted, q, "vote", vote)
+	if q.Approvals() < q.Need {
+		return nil
+	}
+	var waits []string
+	for _, gate := range g.approvalGates() {
+		switch {
+		case len(gate.counts(q)) >= gate.need:
+		case gate.names(actor):
+			return nil
+		default:
+			waits = append(waits, fmt.Sprintf("%.200q", gate.name))
+		}
+	}
+	if len(waits) == 0 {
+		return nil // it has all that it needs here, and only somebody who says so
+	}
+	return q.conflict("request %s has the approvals that anybody can give; it waits for those that %s count, and that of %.80q does not",
+		q.ID, strings.Join(waits[:min(len(waits), 10)], ", "), actor)
+}
+
+// vote adds the actor's vote, which was checked, to q.
+func (c *change) vote(q *Request, approve bool) {
+	q.Votes = append(q.Votes, Vote{Actor: c.r.actor, Approved: approve, Comment: c.reason, Time: c.now})
+}
+
+// noteVote adds the event of the newest vote.
+func (c *change) noteVote(q *Request) error {
+	return c.note(ApprovalVoted, q, "vote", q.Votes[len(q.Votes)-1])
 }
 
 // apply makes the promotion that q asks for, or ends q with the reason why not.
@@ -178,33 +214,43 @@ func (c *change) apply(q *Request, g *gating) error {
 		c.events[len(c.events)-1].Verdicts = verdicts
 		return err
 	}
-	if err := c.load(append(slices.Clone(c.model.Holders[q.Stage]), q.Version)...); err != nil {
+	if err := c.load(append(slices.Clone(c.model.holders(g.target)), q.Version)...); err != nil {
 		return err
 	}
 	v, err := c.version(q.Version)
 	if err != nil {
 		return fail(nil, fmt.Sprintf("version %d was deleted", q.Version))
 	}
-	if v.Stage != q.From {
+	if q.Stage != "" && v.Stage != q.From {
 		return fail(nil, fmt.Sprintf("version %d is in %s by now, not in %s", v.Number, v.Stage, q.From))
 	}
-	if holders := c.model.Holders[q.Stage]; !slices.Equal(holders, q.Holders) {
-		return fail(nil, fmt.Sprintf("%s is held by %s by now, not by %s", q.Stage, versionList(holders...), versionList(q.Holders...)))
+	if holders := c.model.holders(g.target); !slices.Equal(holders, q.Holders) {
+		return fail(nil, fmt.Sprintf("%s is held by %s by now, not by %s", g.target, versionList(holders...), versionList(q.Holders...)))
+	}
+	if q.Alias != "" && len(q.Holders) > 0 {
+		if err := c.checkAliasUnprotected(q.Alias); err != nil {
+			return fail(nil, err.Error())
+		}
 	}
 	asked := *q // which a gate may not change
 	g.request = &asked
-	v, verdicts, err := c.judge(g, q.Version, q.Stage, &TransitionOptions{})
+	v, verdicts, err := c.judgeFor(g, q.Version, nil)
 	if err != nil {
 		return err
 	}
-	if err := refused(v, q.Stage, verdicts); err != nil {
+	if err := refused(q.Model, q.Version, g.target, verdicts); err != nil {
 		return fail(verdicts, err.Error())
 	}
 	if err := c.decide(q, RequestApproved, ""); err != nil {
 		return err
 	}
 	before := len(c.events)
-	if _, err := c.transition(v, q.Stage, false, verdicts); err != nil {
+	if q.Alias != "" {
+		err = c.giveAlias(v, q.Alias, verdicts)
+	} else {
+		_, err = c.transition(v, q.Stage, false, verdicts)
+	}
+	if err != nil {
 		return err
 	}
 	for _, e := range c.events[before:] {

@@ -19,6 +19,7 @@ var retentionPromises = []promise{
 	{"rules and plans that are none are refused", retentionMistakes},
 	{"a protected model is neither deleted nor renamed", protectedModel},
 	{"a protected alias is neither moved nor deleted, by force neither", protectedAlias},
+	{"nothing takes a protected alias or a required gate out of force without a reason", nothingTakesForce},
 	{"protection is taken away for a reason, which history keeps", protectionLifted},
 	{"protection that is none is refused", protectionMistakes},
 	{"names that are none are refused, and a call whose context has ended changes nothing", policyCalls},
