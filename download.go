@@ -17,7 +17,8 @@ import (
 
 // DownloadOptions go with Download. Nil means all defaults.
 type DownloadOptions struct {
-	// Replace allows a directory to be replaced that holds something else, whatever it is.
+	// Replace allows an earlier download to be replaced, with whatever it holds by now: a directory that Download has
+	// made under that name, of whatever version. A small hidden file beside it (.NAME.download) remembers which.
 	Replace bool
 	// Progress, if not nil, is called while files are fetched, one call at a time.
 	Progress func(Progress)
@@ -27,14 +28,18 @@ type DownloadOptions struct {
 // beside it, verified, synced to disk, and take its name at once. What an interrupted Download left there, and is
 // right, is not fetched again. A dir that holds just these files already is left as it is.
 //
-// ErrExists: dir holds something else, and Replace is not set. ErrInvalid: the file system cannot hold the files as they
-// are (names that differ only by case on one that folds it, or that it reserves). ErrCorrupt: the stored bytes are not
-// what was registered; dir is unchanged.
+// ErrExists: dir holds something else, and Replace is not set or it is no earlier download. ErrInvalid: dir is "", or is or
+// holds the working directory or the user's home; v is nil; or the file system cannot hold the files as they are (names that
+// differ only by case on one that folds it, or that it reserves). ErrCorrupt: the stored bytes are not what was registered.
+// After an error, dir is as it was.
 //
 // Programs may download into the same dir at the same time; on systems without flock they must not.
 func Download(ctx context.Context, r Resolver, v *Version, dir string, opts *DownloadOptions) error {
 	if opts == nil {
 		opts = &DownloadOptions{}
+	}
+	if v == nil {
+		return wrap("Download", "", errNilVersion)
 	}
 	d := &download{fsys: r.Files(ctx, v), ctx: ctx, replace: opts.Replace, meter: &meter{report: opts.Progress}}
 	return wrap("Download", v.Ref(), d.run(v, dir))
@@ -52,6 +57,9 @@ type download struct {
 }
 
 func (d *download) run(v *Version, dir string) (err error) {
+	if dir == "" {
+		return fmt.Errorf("%w: the directory is \"\"; give one of its own to the version", ErrInvalid)
+	}
 	if d.files, err = versionFiles(d.fsys); err != nil {
 		return err
 	}
@@ -64,8 +72,14 @@ func (d *download) run(v *Version, dir string) (err error) {
 	if d.dir, err = resolveDir(dir); err != nil {
 		return err
 	}
-	if done, err := d.present(); err != nil || done {
+	if err := checkTarget(d.dir); err != nil {
 		return err
+	}
+	if done, err := d.present(); err != nil {
+		return err
+	} else if done {
+		_ = d.record(d.dir) // however these files came there, the registry has them; beside it nothing may be writable
+		return nil
 	}
 	d.hidden = filepath.Join(filepath.Dir(d.dir), fmt.Sprintf(".%s.%.12s.partial", filepath.Base(d.dir), strings.TrimPrefix(v.Digest, "sha256:")))
 	unlock, err := lockDir(d.ctx, d.hidden)
@@ -159,28 +173,35 @@ func (d *download) present() (bool, error) {
 		return true, nil
 	}
 	entries, err := os.ReadDir(d.dir)
-	if err != nil {
+	if err != nil || len(entries) == 0 {
 		return false, err
 	}
-	if len(entries) > 0 && !d.replace {
+	if !d.replace {
 		return false, fmt.Errorf("%s: %w and holds other files than the version's; give an empty directory, or set Replace", d.dir, ErrExists)
+	}
+	if ours, err := d.recorded(); err != nil || !ours {
+		return false, errors.Join(err, fmt.Errorf("%s: %w and is no earlier download, which is all that Replace takes away; "+
+			"give another directory, or remove it yourself", d.dir, ErrExists))
 	}
 	return false, nil
 }
 
 // strangers lists what is in fsys besides the files and their directories.
 func strangers(fsys fs.FS, files []File) ([]string, error) {
-	known := map[string]bool{".": true}
+	known := map[string]fs.FileMode{".": fs.ModeDir}
 	for _, f := range files {
-		known[f.Path] = true
+		known[f.Path] = 0
 		for i := strings.LastIndexByte(f.Path, '/'); i > 0; i = strings.LastIndexByte(f.Path[:i], '/') {
-			known[f.Path[:i]] = true
+			known[f.Path[:i]] = fs.ModeDir
 		}
 	}
 	var out []string
 	err := fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil || known[name] {
+		if err != nil {
 			return err
+		}
+		if mode, ok := known[name]; ok && e.Type() == mode { // a link under a known name is a stranger
+			return nil
 		}
 		out = append(out, name)
 		if e.IsDir() {
@@ -211,7 +232,7 @@ func holds(ctx context.Context, root *os.Root, f File) (bool, error) {
 
 // gather makes the hidden directory hold just the files, verified and synced.
 func (d *download) gather() error {
-	root, err := os.OpenRoot(d.hidden)
+	root, err := openRealRoot(d.hidden)
 	if err != nil {
 		return err
 	}
@@ -240,6 +261,25 @@ func (d *download) gather() error {
 	return syncDirs(root)
 }
 
+// openRealRoot opens a directory that is no link: whoever can write beside it must not choose where the files go.
+func openRealRoot(dir string) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := root.Stat(".")
+	if err == nil {
+		var there fs.FileInfo
+		if there, err = os.Lstat(dir); err == nil && !os.SameFile(opened, there) {
+			err = fmt.Errorf("%s: %w: a link stands in its place; remove it", dir, ErrInvalid)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
+}
+
 // fetch writes one file, under a name that says it is not finished until it is.
 func (d *download) fetch(ctx context.Context, root *os.Root, f File) error {
 	name := filepath.FromSlash(f.Path)
@@ -259,10 +299,11 @@ func (d *download) fetch(ctx context.Context, root *os.Root, f File) error {
 		return err
 	}
 	defer in.Close()
-	part := name + ".part"
-	for i := 0; slices.ContainsFunc(d.files, func(g File) bool { return filepath.FromSlash(g.Path) == part }); i++ {
-		part = fmt.Sprintf("%s.part%d", name, i)
+	part := f.Path + ".part"
+	for i := 0; d.has(part); i++ {
+		part = fmt.Sprintf("%s.part%d", f.Path, i)
 	}
+	part = filepath.FromSlash(part)
 	out, err := root.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -278,6 +319,12 @@ func (d *download) fetch(ctx context.Context, root *os.Root, f File) error {
 		return err
 	}
 	return root.Rename(part, name)
+}
+
+// has says whether the version has a file of that path.
+func (d *download) has(path string) bool {
+	_, found := slices.BinarySearchFunc(d.files, path, func(f File, path string) int { return cmp.Compare(f.Path, path) })
+	return found
 }
 
 // checkFolding refuses names that this file system would take for one.
@@ -335,6 +382,9 @@ func syncDirs(root *os.Root) error {
 
 // swap gives the hidden directory its name.
 func (d *download) swap() error {
+	if err := d.record(d.hidden); err != nil {
+		return err
+	}
 	old := ""
 	if entries, err := os.ReadDir(d.dir); err == nil {
 		if len(entries) == 0 {

@@ -47,6 +47,9 @@ func (r *registry) AddEnvelope(ctx context.Context, v *Version, e Envelope, opts
 }
 
 func (r *registry) addEnvelope(ctx context.Context, v *Version, e Envelope, reason string) error {
+	if err := checkGiven(v); err != nil {
+		return err
+	}
 	if err := e.check(); err != nil {
 		return err
 	}

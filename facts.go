@@ -199,6 +199,9 @@ func findFacts(find func(backend.Query) ([]backend.Row, error), modelID string, 
 }
 
 func (r *registry) Facts(ctx context.Context, v *Version) (*Facts, error) {
+	if err := checkGiven(v); err != nil {
+		return nil, wrap("Facts", v.Ref(), err)
+	}
 	f, err := readFacts(r.find(ctx), v)
 	return f, wrap("Facts", v.Ref(), err)
 }

@@ -18,6 +18,9 @@ import (
 
 func (r *registry) Files(ctx context.Context, v *Version) fs.FS {
 	return &fileFS{ctx: ctx, r: r, load: func() (map[string]*node, error) {
+		if v == nil {
+			return nil, errNilVersion
+		}
 		files, err := r.manifest(ctx, v)
 		if err != nil {
 			return nil, fmt.Errorf("files of %s: %w", v.Ref(), err)

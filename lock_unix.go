@@ -5,6 +5,7 @@ package modelregistry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -14,10 +15,13 @@ import (
 // lockDir creates dir if need be and locks it against other downloads, until unlock or the end of the process. The lock
 // is on the directory itself, so nothing stays behind.
 func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
-	for {
+	for ctx.Err() == nil {
 		// Not MkdirAll: it fails if another download renames dir away at the wrong moment.
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
+		}
+		if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s: %w: not a directory; remove it", dir, ErrInvalid)
 		}
 		f, err := os.Open(dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -35,6 +39,7 @@ func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
 		}
 		f.Close()
 	}
+	return nil, context.Cause(ctx)
 }
 
 func flock(ctx context.Context, f *os.File) error {

@@ -81,6 +81,9 @@ func (r *registry) Manifest(ctx context.Context, v *Version) ([]File, error) {
 
 // manifest reads the list of v's files and compares it with v's digest, so that a list that was altered is found out.
 func (r *registry) manifest(ctx context.Context, v *Version) ([]File, error) {
+	if err := checkGiven(v); err != nil {
+		return nil, err
+	}
 	if v.Digest == "" {
 		return nil, nil
 	}

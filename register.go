@@ -35,6 +35,9 @@ func (r *registry) register(ctx context.Context, model string, spec VersionSpec)
 	if err := up.store(ctx, spec.Files, spec.Progress); err != nil {
 		return nil, err
 	}
+	if len(up.files) == 0 {
+		return nil, fmt.Errorf("%w: Files has no files; is it the right directory? Leave Files nil for a version without any", ErrInvalid)
+	}
 	draft.Digest, draft.Size, draft.FileCount = up.digest, up.size, len(up.files)
 	return r.addVersion(ctx, model, draft, semver, spec, up)
 }

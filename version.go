@@ -38,9 +38,26 @@ type Version struct {
 	files []File // of what a run left: no list is stored of those
 }
 
-// Ref names the version for messages and logs: "IrisClassifier/3". That of what a run left is its URI.
+// errNilVersion answers a call whose version is nil.
+var errNilVersion = fmt.Errorf("%w: the version is nil; give one that Register, Version or Resolve has returned", ErrInvalid)
+
+// checkGiven refuses a version that no registry has returned: what it says is not what is stored.
+func checkGiven(v *Version) error {
+	switch {
+	case v == nil:
+		return errNilVersion
+	case v.Number != 0 && v.ModelID == "":
+		return fmt.Errorf("version %s: %w: it has no ModelID; give one that Register, Version or Resolve has returned", v.Ref(), ErrInvalid)
+	}
+	return nil
+}
+
+// Ref names the version for messages and logs: "IrisClassifier/3". That of what a run left is its URI, that of nil is "".
 func (v *Version) Ref() string {
-	if v.Number == 0 {
+	switch {
+	case v == nil:
+		return ""
+	case v.Number == 0:
 		return v.Source
 	}
 	return versionRef(v.Model, v.Number)
@@ -67,7 +84,7 @@ func versionRef(model string, number int) string { return model + "/" + strconv.
 // VersionSpec describes a version to register. The zero value registers a version without files.
 type VersionSpec struct {
 	// Files are the model's files, all regular files below the root. Symbolic links are followed to regular files
-	// inside the tree and refused otherwise. Nil: none.
+	// inside the tree and refused otherwise. Nil: none. ErrInvalid: there are none below the root.
 	Files fs.FS
 	// Artifacts, instead of Files, is a directory among the registry's artifacts (see ArtifactStore and Run.ArtifactPath),
 	// or one file, which the version then has under its last element. The version gets the files as they are at that

@@ -22,7 +22,39 @@ import (
 // the last byte of a file that is not what was registered. MLflow's own has no digests, and all that can be noticed is a
 // file of another size than listed.
 func (c *Client) Files(ctx context.Context, v *modelregistry.Version) fs.FS {
+	if v == nil {
+		return noFiles{}
+	}
 	return &remoteFS{ctx: ctx, c: c, time: v.Created, find: func() (place, error) { return c.locate(ctx, v) }}
+}
+
+// someFiles refuses a directory that has no files: it is the wrong one.
+func someFiles(fsys fs.FS) error {
+	if fsys == nil {
+		return nil
+	}
+	found := errors.New("found")
+	err := fs.WalkDir(fsys, ".", func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			err = found
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, found):
+		return nil
+	case err != nil:
+		return fmt.Errorf("list files: %w", err)
+	}
+	return fmt.Errorf("%w: Files has no files; is it the right directory? Leave Files nil for a version without any", modelregistry.ErrInvalid)
+}
+
+// noFiles is the files of no version.
+type noFiles struct{}
+
+func (noFiles) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("%w: the version is nil; give one that Register, Version or "+
+		"Resolve has returned", modelregistry.ErrInvalid)}
 }
 
 // Manifest lists the version's files. Their digests are empty if the server does not give them; see Files.

@@ -82,6 +82,9 @@ func checkSpec(model string, spec *modelregistry.VersionSpec) error {
 	if spec.Files != nil && spec.Artifacts != "" {
 		return fmt.Errorf("%w: both Files and Artifacts", modelregistry.ErrInvalid)
 	}
+	if err := someFiles(spec.Files); err != nil {
+		return err
+	}
 	reason := ""
 	switch {
 	case spec.Semver != "" || spec.Bump != "":

@@ -19,6 +19,7 @@ var downloadPromises = []promise{
 	{"a reader never sees half of a download", downloadAtomic},
 	{"a link in the directory leads nothing out of it", downloadLinks},
 	{"a name that the file system would fold into another is refused there", downloadFolding},
+	{"a download takes the place of nothing but downloads", downloadPlaces},
 	{"a cancelled download leaves the directory as it was", downloadCancel},
 	{"downloads into one directory at the same time all end well", downloadTogether},
 }
@@ -49,7 +50,7 @@ func holds(s *trial, dir string, files map[string]string) {
 	entries, err := os.ReadDir(filepath.Dir(dir))
 	s.ok(err)
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
+		if strings.HasPrefix(e.Name(), ".") && e.Name() != "."+filepath.Base(dir)+".download" {
 			s.Fatalf("%s was left beside %s", e.Name(), dir)
 		}
 	}
@@ -235,24 +236,25 @@ func downloadAtomic(s *trial) {
 }
 
 func downloadLinks(s *trial) {
-	v := s.add("fraud", modelregistry.VersionSpec{Files: tree(map[string]string{"sub/file": "content"})})
+	v := s.add("fraud", modelregistry.VersionSpec{Files: tree(map[string]string{"file": "content", "sub/file": "content"})})
 	outside := filepath.Join(s.TempDir(), "outside")
 	s.ok(os.Mkdir(outside, 0o700))
 	dir := filepath.Join(s.TempDir(), "model")
-	s.ok(os.Mkdir(dir, 0o700))
+	s.ok(modelregistry.Download(s.ctx, s.r, v, dir, nil))
+	s.ok(os.RemoveAll(filepath.Join(dir, "sub")))
 	if err := os.Symlink(outside, filepath.Join(dir, "sub")); err != nil {
 		s.Logf("this system makes no symbolic links: %v", err)
 		return
 	}
 	s.fails(modelregistry.Download(s.ctx, s.r, v, dir, nil), modelregistry.ErrExists, "")
 	s.ok(modelregistry.Download(s.ctx, s.r, v, dir, &modelregistry.DownloadOptions{Replace: true}))
-	holds(s, dir, map[string]string{"sub/file": "content"})
+	holds(s, dir, map[string]string{"file": "content", "sub/file": "content"})
 	equal(s, "files outside", len(listed(s, outside)), 0)
 	// A directory that is a link itself is where the user wants the files.
 	link := filepath.Join(s.TempDir(), "link")
 	s.ok(os.Symlink(outside, link))
 	s.ok(modelregistry.Download(s.ctx, s.r, v, link, nil))
-	equal(s, "files where the link leads", text(listed(s, outside)), `{"sub/file":"content"}`)
+	equal(s, "files where the link leads", text(listed(s, outside)), `{"file":"content","sub/file":"content"}`)
 }
 
 func downloadFolding(s *trial) {
@@ -273,13 +275,34 @@ func downloadFolding(s *trial) {
 func downloadCancel(s *trial) {
 	v := s.add("fraud", modelregistry.VersionSpec{Files: tree(downloadable)})
 	dir := filepath.Join(s.TempDir(), "model")
-	s.ok(os.Mkdir(dir, 0o700))
+	s.ok(modelregistry.Download(s.ctx, s.r, v, dir, nil))
 	s.ok(os.WriteFile(filepath.Join(dir, "mine"), []byte("mine"), 0o600))
+	before := text(listed(s, dir))
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	err := modelregistry.Download(ctx, s.r, v, dir, &modelregistry.DownloadOptions{Replace: true, Progress: func(modelregistry.Progress) { cancel() }})
 	s.fails(err, context.Canceled, "")
-	equal(s, "files", text(listed(s, dir)), `{"mine":"mine"}`)
+	equal(s, "files", text(listed(s, dir)), before)
+}
+
+func downloadPlaces(s *trial) {
+	v := s.add("fraud", modelregistry.VersionSpec{Files: tree(downloadable)})
+	s.fails(modelregistry.Download(s.ctx, s.r, v, "", &modelregistry.DownloadOptions{Replace: true}), modelregistry.ErrInvalid, "directory")
+	own := filepath.Join(s.TempDir(), "own")
+	for _, name := range []string{"mine", "model.bin"} { // also one that looks like a version's
+		s.ok(os.MkdirAll(own, 0o700))
+		s.ok(os.WriteFile(filepath.Join(own, name), []byte("mine"), 0o600))
+		s.fails(modelregistry.Download(s.ctx, s.r, v, own, &modelregistry.DownloadOptions{Replace: true}), modelregistry.ErrExists, "no earlier download")
+		holds(s, own, map[string]string{name: "mine"})
+		s.ok(os.RemoveAll(own))
+	}
+	// Nor is what took the place of a download one.
+	s.ok(modelregistry.Download(s.ctx, s.r, v, own, nil))
+	s.ok(os.RemoveAll(own))
+	s.ok(os.Mkdir(own, 0o700))
+	s.ok(os.WriteFile(filepath.Join(own, "model.bin"), []byte(downloadable["model.bin"]), 0o600))
+	s.fails(modelregistry.Download(s.ctx, s.r, v, own, &modelregistry.DownloadOptions{Replace: true}), modelregistry.ErrExists, "no earlier download")
+	holds(s, own, map[string]string{"model.bin": downloadable["model.bin"]})
 }
 
 func downloadTogether(s *trial) {

@@ -20,6 +20,8 @@ var filePromises = []promise{
 	{"files read back byte for byte, in any pieces and from anywhere", filesReading},
 	{"a symbolic link inside the tree is its file; one that leaves it is refused", filesLinks},
 	{"only regular files are registered", filesRegular},
+	{"a directory without files makes no version", filesEmpty},
+	{"no version, and one made by hand, are told apart from one without files", filesOfNothing},
 	{"paths that are not plain and relative are refused", filesPaths},
 	{"reading ends with its context", filesContext},
 	{"files stay readable when the version is renamed, moved or copied", filesStay},
@@ -139,6 +141,35 @@ func filesRegular(s *trial) {
 		s.fails(err, modelregistry.ErrInvalid, "only regular files")
 	}
 	s.unchanged(before)
+}
+
+func filesEmpty(s *trial) {
+	before := s.state()
+	for _, files := range []fs.FS{fstest.MapFS{}, fstest.MapFS{"sub/deeper": {Mode: fs.ModeDir | 0o700}}, os.DirFS(s.TempDir())} {
+		_, err := s.r.Register(s.ctx, "fraud", modelregistry.VersionSpec{Files: files})
+		s.fails(err, modelregistry.ErrInvalid, "no files")
+	}
+	s.unchanged(before)
+}
+
+func filesOfNothing(s *trial) {
+	s.add("fraud", modelregistry.VersionSpec{Files: tree(map[string]string{"a": "1"})})
+	for name, v := range map[string]*modelregistry.Version{"nil": nil, "made by hand": {Model: "fraud", Number: 1}} {
+		if v != nil && !s.can("IDs") {
+			continue // its models have none, so one made by hand is as good
+		}
+		_, err := s.r.Manifest(s.ctx, v)
+		s.fails(err, modelregistry.ErrInvalid, "Resolve has returned")
+		_, err = fs.ReadFile(s.r.Files(s.ctx, v), "a")
+		if !errors.Is(err, modelregistry.ErrInvalid) {
+			s.Fatalf("reading files of a version that is %s: %v", name, err)
+		}
+		s.fails(modelregistry.Download(s.ctx, s.r, v, filepath.Join(s.TempDir(), "model"), nil), modelregistry.ErrInvalid, "Resolve has returned")
+		_, err = s.r.Facts(s.ctx, v)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			s.fails(err, modelregistry.ErrInvalid, "Resolve has returned")
+		}
+	}
 }
 
 // namedFS lists one file, under whatever name.
