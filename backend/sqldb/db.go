@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -19,6 +20,11 @@ type Options struct {
 	// Schema is the schema to keep the tables in, which has to be there. If it is "" they are where the session's search
 	// path leads: where a store is, or else in its first schema.
 	Schema string
+	// ReadOnly makes a DB that changes nothing: Update fails, and so does Declare if the store is not declared already.
+	ReadOnly bool
+	// Alive, if not nil, is called before transactions begin and before they are committed: an error says that the
+	// database is not there any more, and is what the call fails with.
+	Alive func() error
 	// Committed, if not nil, is called after commits, with the connection that wrote; nobody writes meanwhile.
 	// For engines with one writer only.
 	Committed func(ctx context.Context, conn *sql.Conn)
@@ -36,17 +42,18 @@ type DB struct {
 	schema  atomic.Pointer[schema]
 	group   group
 
-	mu      sync.Mutex
-	calls   int
-	closing bool
-	idle    chan struct{} // closed when closing and calls is 0
+	patience time.Duration // mostPatience
+	mu       sync.Mutex
+	calls    int
+	closing  bool
+	idle     chan struct{} // closed when closing and calls is 0
 }
 
 var _ backend.Backend = (*DB)(nil)
 
 // New returns the backend in the database that read and write are open on; they may be the same. Call Declare next.
 func New(read, write *sql.DB, dialect Dialect, opts *Options) *DB {
-	db := &DB{dialect: dialect, idle: make(chan struct{})}
+	db := &DB{dialect: dialect, patience: mostPatience, idle: make(chan struct{})}
 	if opts != nil {
 		db.opts = *opts
 	}
@@ -90,6 +97,9 @@ func (db *DB) Find(ctx context.Context, q backend.Query) ([]backend.Row, error) 
 		}
 	}
 	var rows []backend.Row
+	if err := db.alive(); err != nil {
+		return nil, err
+	}
 	err = db.retry(ctx, func() error {
 		c, err := db.readers.get(ctx)
 		if err == nil {
@@ -111,6 +121,9 @@ func (db *DB) View(ctx context.Context, fn func(backend.Reader) error) error {
 		return err
 	}
 	defer db.leave()
+	if err := db.alive(); err != nil {
+		return err
+	}
 	var c *conn
 	err = db.retry(ctx, func() (err error) {
 		if c, err = db.readers.get(ctx); err == nil {
@@ -133,6 +146,17 @@ func (db *DB) View(ctx context.Context, fn func(backend.Reader) error) error {
 		db.readers.put(c)
 	}()
 	return fn(r)
+}
+
+// alive says whether the database is still there.
+func (db *DB) alive() error {
+	if db.opts.Alive == nil {
+		return nil
+	}
+	if err := db.opts.Alive(); err != nil {
+		return fmt.Errorf("%s: %w", db.dialect.Name, err)
+	}
+	return nil
 }
 
 // Close waits for the calls under way.
@@ -197,6 +221,15 @@ func (sc *schema) table(name string) (*table, error) {
 	return t, nil
 }
 
+// tooLong explains an error that ends a call: a statement was cut off, and not because ctx had ended.
+func tooLong(ctx context.Context, err error) error {
+	var f *fault
+	if ctx.Err() != nil || !errors.As(err, &f) || f.kind != Cut {
+		return err
+	}
+	return fmt.Errorf("%w: the server ended the statement before it was done; a setting such as statement_timeout may allow too little time", err)
+}
+
 // A fault is an error of the database, as opposed to one of the caller.
 type fault struct {
 	doing string
@@ -214,7 +247,10 @@ func (db *DB) fault(doing string, err error) error {
 		return &fault{doing: doing, err: err}
 	}
 	kind := db.dialect.Classify(err)
-	if kind == Exists {
+	switch kind {
+	case ReadOnly:
+		err = fmt.Errorf("%w: the database or this session takes no changes: %w", errors.ErrUnsupported, err)
+	case Exists:
 		// The driver's message speaks of constraints: nothing that a user of the registry knows.
 		return fmt.Errorf("%s: %w", doing, backend.ErrExists)
 	}

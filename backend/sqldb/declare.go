@@ -26,6 +26,10 @@ func (db *DB) Declare(ctx context.Context, decl backend.Schema) error {
 		sc, err = db.declared(ctx, decl)
 		return err
 	})
+	if err == nil && sc == nil && db.opts.ReadOnly {
+		return fmt.Errorf("%s: declare: %w: it was opened for reading only, and this program's tables are not there; "+
+			"a program that writes has to open it first", db.dialect.Name, errors.ErrUnsupported)
+	}
 	if err == nil && sc == nil {
 		err = db.retry(ctx, func() (err error) {
 			sc, err = db.declare(ctx, decl)
@@ -35,7 +39,9 @@ func (db *DB) Declare(ctx context.Context, decl backend.Schema) error {
 	if err != nil {
 		return err // and whatever was declared before goes on as it was
 	}
-	db.forget(ctx, sc)
+	if !db.opts.ReadOnly {
+		db.forget(ctx, sc)
+	}
 	db.schema.Store(sc)
 	return nil
 }

@@ -2,7 +2,9 @@ package sqldb
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // A Dialect is what two SQL engines do differently, as data with few hooks. [SQLite] and [Postgres] are the ones there are.
@@ -54,6 +56,13 @@ type Dialect struct {
 	Settled string // condition that position %s is below all that is still to come
 	Newest  string // text that no position of this era so far is above
 
+	// Remote engines are at the other end of a connection that may break, with the answer to a COMMIT on it. There each
+	// Update's transaction writes a row, its witness, by which it is found again. Without Remote, a COMMIT that Classify
+	// calls Lost is an error which says that its outcome is unknown, and is not tried again.
+	//
+	// CommitTable, Forget and Outcome have a default if the engine is Serial, made of plain SQL, as has what writes the
+	// witness; elsewhere PrepareLocks writes it.
+	Remote      bool
 	CommitTable string // makes the table of witnesses
 	Forget      string // deletes those of two days ago
 	Outcome     string // selects whether the witness of Update $2 of connection $1 is there
@@ -69,6 +78,9 @@ type Dialect struct {
 func (d *Dialect) in(schema string) *Dialect {
 	bound := *d
 	bound.schema = schema
+	if d.Remote && d.Serial {
+		bound.witnessed()
+	}
 	named := func(text, prefix string) string { return strings.ReplaceAll(text, "{schema}", prefix) }
 	for _, text := range []*string{&bound.LockStore, &bound.Session, &bound.Newest, &bound.CommitTable, &bound.Forget, &bound.Outcome} {
 		*text = named(*text, bound.prefix())
@@ -83,6 +95,20 @@ func (d *Dialect) in(schema string) *Dialect {
 		}
 	}
 	return &bound
+}
+
+// witnessed sets the texts about witnesses that the dialect leaves out.
+func (d *Dialect) witnessed() {
+	for text, standard := range map[*string]string{
+		&d.CommitTable: "CREATE TABLE IF NOT EXISTS {schema}" + commitTable + " (conn BIGINT PRIMARY KEY, n BIGINT NOT NULL, at BIGINT NOT NULL)",
+		&d.Outcome:     "SELECT count(*) FROM {schema}" + commitTable + " WHERE conn = " + d.Param + "1 AND n = " + d.Param + "2",
+		&d.Forget: "DELETE FROM {schema}" + commitTable + " WHERE at < " +
+			strconv.FormatInt(time.Now().Add(-2*mostDoubt).Unix(), 10),
+	} {
+		if *text == "" {
+			*text = standard
+		}
+	}
 }
 
 func (d *Dialect) prefix() string {
@@ -100,9 +126,11 @@ type Fault uint8
 
 // The faults.
 const (
-	Broken  Fault = iota // the call has failed
-	Exists               // a key or a unique index has that value
-	Passing              // nothing was done; it may work when tried again
-	Lost                 // the connection is gone; whether a commit was done is unknown
-	Missing              // there is no such table, among statements that are right otherwise
+	Broken   Fault = iota // the call has failed
+	Exists                // a key or a unique index has that value
+	Passing               // nothing was done; it may work when tried again
+	Lost                  // the connection is gone; whether a commit was done is unknown
+	Missing               // there is no such table, among statements that are right otherwise
+	Cut                   // the server ended a statement that took longer than it may, or that somebody had canceled
+	ReadOnly              // the database takes no changes, by its settings or because it is a copy
 )

@@ -51,6 +51,7 @@ func Postgres() Dialect {
 		Settled: `%s < (SELECT lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmin(txid_current_snapshot())), 16, '0')
 			FROM {schema}` + metaTable + ")",
 		Newest:      "lpad(to_hex(era), 4, '0') || lpad(to_hex(txid_snapshot_xmax(txid_current_snapshot())), 16, '0')",
+		Remote:      true,
 		CommitTable: "CREATE TABLE IF NOT EXISTS {schema}" + commitTable + " (conn BIGINT PRIMARY KEY, n BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL)",
 		// It waits for nobody who is writing one of them anew.
 		Forget: "DELETE FROM {schema}" + commitTable + " WHERE conn IN (SELECT conn FROM {schema}" + commitTable +
@@ -68,7 +69,8 @@ func Postgres() Dialect {
 	}
 }
 
-const beginPostgres = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+// A session that is read-only by default stays so: whoever set that does not want to write.
+const beginPostgres = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 func classifyPostgres(err error) Fault {
 	var server interface{ SQLState() string }
@@ -79,8 +81,15 @@ func classifyPostgres(err error) Fault {
 			return Exists
 		case state == "42P01":
 			return Missing
+		case state == "57014": // by statement_timeout, or pg_cancel_backend
+			return Cut
+		case state == "25006": // default_transaction_read_only, or a standby
+			return ReadOnly
+		case state == "25P03": // idle_in_transaction_session_timeout: this program was held up, and the connection is closed
+			return Lost
 		case strings.HasPrefix(state, "40"), // serialization failure, deadlock
 			state == "55P03", // lock not available
+			state == "53200", // out of memory, also of that for locks, which all sessions share
 			state == "53300", // too many connections
 			state == "57P03": // starting up or shutting down
 			return Passing

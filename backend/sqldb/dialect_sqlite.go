@@ -5,6 +5,7 @@ const (
 	sqliteError      = 1
 	sqliteBusy       = 5
 	sqliteLocked     = 6
+	sqliteReadOnly   = 8
 	sqliteConstraint = 19
 )
 
@@ -36,6 +37,8 @@ func SQLite(code func(error) int) Dialect {
 				return Exists
 			case c&0xff == sqliteBusy, c&0xff == sqliteLocked:
 				return Passing
+			case c&0xff == sqliteReadOnly:
+				return ReadOnly
 			case c == sqliteError:
 				return Missing
 			}

@@ -14,8 +14,13 @@
 // of the version, the entry's name (entry) and its value (value); versions_aliases has the key and value. Strings are
 // compared bytewise, times are microseconds since 1970 (UTC), and no column is ever NULL. The column sides_sha256 tells
 // whether a row's side values change. The table modelregistry has one row: the format of the store, the era of its
-// positions and a digest of its declaration. On Postgres, modelregistry_commits has a row for each connection that has
-// written of late, which tells a client that lost it whether the last Update was committed.
+// positions and a digest of its declaration. Where the answer to a COMMIT may be lost on the way, as on Postgres,
+// modelregistry_commits has a row for each connection that has written of late, which tells a client that lost it whether
+// the last Update was committed.
+//
+// On Postgres a store is in one schema: Options.Schema, or where the search path of the session leads. It is found by its
+// table modelregistry when it is declared. From then on every statement names the schema, and so do the names of locks:
+// sessions that find the same tables on different paths take the same locks.
 //
 // # How it is spoken to
 //

@@ -2,8 +2,10 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -26,6 +28,7 @@ type member struct {
 
 // A batch is a transaction that several Updates share.
 type batch struct {
+	sc      *schema // of the one that began it
 	conn    *conn
 	members []*member
 	next    int // of members, whose turn it will be
@@ -113,11 +116,14 @@ func (g *group) fill(b *batch, m *member) {
 }
 
 func (db *DB) beginBatch(ctx context.Context, sc *schema) (*batch, error) {
+	if err := db.alive(); err != nil {
+		return nil, err
+	}
 	c, err := db.writers.get(ctx)
 	if err != nil {
 		return nil, db.fault("connect", err)
 	}
-	b := &batch{conn: c, done: make(chan struct{})}
+	b := &batch{sc: sc, conn: c, done: make(chan struct{})}
 	x, err := db.beginUpdate(context.WithoutCancel(ctx), c, sc, nil)
 	if err != nil {
 		db.give(ctx, db.writers, c, err)
@@ -190,10 +196,10 @@ func (db *DB) undo(b *batch) error {
 // finish commits b and lets the next in line lead.
 func (db *DB) finish(ctx context.Context, b *batch) {
 	c := b.conn
+	if b.kept > 0 && b.err == nil {
+		b.err = db.commit(ctx, b)
+	}
 	if b.kept == 0 || b.err != nil {
-		c.end(ctx, "ROLLBACK")
-	} else if err := c.commit(ctx); err != nil {
-		b.err = db.fault("commit", err)
 		c.end(ctx, "ROLLBACK")
 	} else if db.opts.Committed != nil {
 		db.opts.Committed(context.WithoutCancel(ctx), c.sql)
@@ -201,4 +207,26 @@ func (db *DB) finish(ctx context.Context, b *batch) {
 	db.writers.put(c)
 	db.group.lead()
 	close(b.done)
+}
+
+// outcomeTime is how long a batch waits to learn what became of its commit: its members have contexts of their own.
+const outcomeTime = time.Minute
+
+func (db *DB) commit(ctx context.Context, b *batch) error {
+	if err := db.alive(); err != nil {
+		return err
+	}
+	err := b.conn.commit(ctx)
+	if err == nil {
+		return nil
+	}
+	err = db.fault("commit", err)
+	var f *fault
+	if !errors.As(err, &f) || f.kind != Lost {
+		return err
+	}
+	b.conn.bad = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTime)
+	defer cancel()
+	return db.outcome(ctx, b.sc, b.conn, b.session, f.err)
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// A witness is a row that an Update's transaction writes of itself where Updates run side by side: it is there exactly
-// if the transaction was committed. Transactions' own numbers tell less. A server that crashed gives those again which
+// A witness is a row that an Update's transaction writes of itself where the answer to its COMMIT may be lost: it is there
+// exactly if the transaction was committed. Transactions' own numbers tell less. A server that crashed gives those again which
 // had not reached its disk, and says of a transaction that was lost what became of another.
 //
 // A connection overwrites its row with each Update. A name whose last Update may still be under way is not used again;
@@ -26,6 +27,12 @@ const mostDoubt = 24 * time.Hour
 // lost on the way. It gives c, which is bad, other connections, and asks until it knows or ctx ends.
 func (db *DB) outcome(ctx context.Context, sc *schema, c *conn, s session, err error) error {
 	db.writers.forget()
+	if !sc.d.Remote || sc.d.Outcome == "" { // nothing was written to ask for
+		if db.dialect.Classify(err) == Lost {
+			return fmt.Errorf("%s: commit: %w; whether it was done is unknown", db.dialect.Name, err)
+		}
+		return db.fault("commit", err)
+	}
 	done := false
 	ask := func() error {
 		if c.bad {
@@ -68,11 +75,36 @@ func (db *DB) outcome(ctx context.Context, sc *schema, c *conn, s session, err e
 // that came is in the statement's snapshot. Both go over one connection, so to one run of one server: after a crash, or
 // a move to another server, its transactions are gone or done before it answers.
 func (db *DB) ask(ctx context.Context, sc *schema, c *conn, s session, unsettled, done *bool) error {
-	err := c.one(ctx, db.dialect.script().add(db.dialect.Kill).with(s.pid, s.xid), unsettled)
-	if err != nil || *unsettled {
-		return err
+	if sc.d.Serial {
+		// The writer's lock is free when the transaction has ended, one way or the other.
+		var now session
+		if err := c.begin(ctx, append(slices.Clone(sc.d.BeginUpdate), sc.d.Session), &now.format, &now.era, &now.xid, &now.pid); err != nil {
+			return err
+		}
+		defer c.end(ctx, "ROLLBACK")
+	} else if sc.d.Kill != "" {
+		err := c.one(ctx, db.dialect.script().add(sc.d.Kill).with(s.pid, s.xid), unsettled)
+		if err != nil || *unsettled {
+			return err
+		}
 	}
 	return c.one(ctx, db.dialect.script().add(sc.d.Outcome).with(s.witness.conn, s.witness.n), done)
+}
+
+// attest writes the witness of an Update.
+func (c *conn) attest(ctx context.Context, s session, d *Dialect) error {
+	table, now := d.table(commitTable), s.begun.Unix()
+	result, err := c.exec(ctx, d.script().add("UPDATE ", table, " SET n = ").arg(s.witness.n).add(", at = ").arg(now).
+		add(" WHERE conn = ").arg(s.witness.conn))
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	_, err = c.exec(ctx, d.script().add("INSERT INTO ", table, " (conn, n, at) VALUES (").arg(s.witness.conn).add(", ").
+		arg(s.witness.n).add(", ").arg(now).add(")"))
+	return err
 }
 
 // one reads the one row of s.

@@ -74,7 +74,7 @@ func (r *reader) find(t *table, q backend.Query) ([]backend.Row, error) {
 		if end := r.ctx.Err(); end != nil && !errors.Is(err, end) { // which a driver may tell as that its connection was cut off
 			err = fmt.Errorf("%w: %w", end, err)
 		}
-		return nil, err
+		return nil, tooLong(r.ctx, err)
 	}
 	return rows, nil
 }

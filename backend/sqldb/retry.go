@@ -13,10 +13,16 @@ import (
 const (
 	firstPause = 2 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
+	// mostPatience is how long a call whose context has no deadline goes on trying.
+	mostPatience = 5 * time.Minute
+	// mostCuts is how often a transaction is tried again in which the server ended a statement: perhaps that waited for
+	// a row of another transaction, perhaps it will never be done in the time that it has.
+	mostCuts = 5
 )
 
 // retry calls op until it succeeds, fails for good, or ctx ends.
 func (db *DB) retry(ctx context.Context, op func() error) error {
+	begun := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := op()
 		var f *fault
@@ -24,7 +30,10 @@ func (db *DB) retry(ctx context.Context, op func() error) error {
 			return err
 		}
 		if ctx.Err() == nil && f.kind != Passing && f.kind != Lost {
-			return err
+			return tooLong(ctx, err)
+		}
+		if _, limited := ctx.Deadline(); !limited && ctx.Err() == nil && time.Since(begun) > db.patience {
+			return fmt.Errorf("%w; tried again for %s", err, db.patience)
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause)) // so that rivals do not come back all at once
 		select {

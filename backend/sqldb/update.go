@@ -22,15 +22,24 @@ func (db *DB) Update(ctx context.Context, locks []string, fn func(backend.Tx) er
 		return err
 	}
 	defer db.leave()
+	if db.opts.ReadOnly {
+		return fmt.Errorf("%s: %w: it was opened for reading only", db.dialect.Name, errors.ErrUnsupported)
+	}
 	if db.dialect.Serial {
 		return db.retry(ctx, func() error { return db.group.update(ctx, db, sc, fn) })
 	}
 	keys := sc.lockKeys(locks)
 	var g *ghost
+	cuts := 0
 	return db.retry(ctx, func() error {
 		lost, err := db.update(ctx, sc, keys, g, fn)
 		if lost != nil {
 			g = lost
+		}
+		var f *fault
+		if errors.As(err, &f) && f.kind == Cut && cuts < mostCuts {
+			cuts++
+			return &fault{doing: f.doing, kind: Passing, err: f.err}
 		}
 		return err
 	})
@@ -101,6 +110,8 @@ func (db *DB) update(ctx context.Context, sc *schema, locks []int64, before *gho
 func (db *DB) beginUpdate(ctx context.Context, c *conn, sc *schema, locks []int64) (*tx, error) {
 	x := &tx{reader: reader{db: db, ctx: ctx, sc: sc, conn: c, mem: memory{}}}
 	texts := slices.Clone(sc.d.BeginUpdate)
+	c.witness.n++
+	x.witness, x.begun = c.witness, time.Now()
 	if sc.d.PrepareLocks == "" {
 		texts = append(texts, sc.d.Session)
 	} else {
@@ -114,17 +125,26 @@ func (db *DB) beginUpdate(ctx context.Context, c *conn, sc *schema, locks []int6
 		for i, k := range locks {
 			keys[i] = strconv.FormatInt(k, 10)
 		}
-		c.witness.n++
-		x.witness, x.begun = c.witness, time.Now()
 		texts = append(texts, fmt.Sprintf(sc.d.TakeLocks, c.locks, strings.Join(keys, ","), x.witness.conn, x.witness.n))
 	}
 	if err := c.begin(ctx, texts, &x.format, &x.era, &x.xid, &x.pid); err != nil {
-		return nil, db.fault("begin", err)
+		err = db.fault("begin", err)
+		var f *fault
+		if errors.As(err, &f) && f.kind == Cut {
+			f.kind = Passing // it waited for locks: that others are busy is no fault
+		}
+		return nil, err
 	}
 	c.prepared = sc.d.PrepareLocks
 	if x.format > sc.format {
 		c.end(ctx, "ROLLBACK")
 		return nil, formatError(db, sc, x.session)
+	}
+	if sc.d.Remote && sc.d.Serial {
+		if err := c.attest(ctx, x.session, sc.d); err != nil {
+			c.end(ctx, "ROLLBACK")
+			return nil, db.fault("begin", err)
+		}
 	}
 	return x, nil
 }
