@@ -15,6 +15,14 @@
 //
 // The URL schemes are postgres and postgresql, with the parameters of lib/pq, which are those of libpq, search_path among
 // them, and schema.
+//
+// statement_timeout and lock_timeout may be set. What they end while it waits for locks is tried again until the context
+// ends; a transaction in which a statement is ended is tried again a few times, and a statement that reads fails with
+// an error that names the setting. A session with default_transaction_read_only reads, and Update answers
+// errors.ErrUnsupported, as it does on a standby.
+//
+// An Update takes an advisory lock for each name that it is given. They fill a table that all sessions of the server
+// share (max_locks_per_transaction times max_connections); while that is full (53200), Updates wait.
 package postgres
 
 import (
