@@ -28,6 +28,7 @@ const (
 	KindLoggedModel Kind = "logged_model" // Name is its ID, Parent its experiment's ID where that is known
 	KindArtifact    Kind = "artifact"     // Name is its path among the registry's artifacts
 	KindWebhook     Kind = "webhook"
+	KindMetrics     Kind = "metrics" // of the server: who asks for what, how often
 )
 
 // A Resource is what a request is about.

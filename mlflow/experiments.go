@@ -171,7 +171,7 @@ func (c *call) searchExperiments() (any, error) {
 	return struct {
 		Experiments []experimentJSON `json:"experiments,omitempty"`
 		Next        string           `json:"next_page_token,omitempty"`
-	}{each(found, experimentOf), wireToken(next)}, nil
+	}{each(found, experimentOf), c.wireToken(next)}, nil
 }
 
 func (c *call) updateExperiment() (any, error) {

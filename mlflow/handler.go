@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -31,12 +32,13 @@ type Options struct {
 	AllowedOrigins []string
 	// MaxBody is how many bytes of JSON a request may have; 0 is 8 MiB. Artifacts are not limited.
 	MaxBody int64
-	// Secrets seals what signs webhooks. Without it a webhook cannot have a secret.
+	// Secrets seals what signs webhooks, which without it cannot have a secret; and where there is an Authorize, the tokens
+	// of pages: handlers that answer for one another need one with the same key. Nil seals tokens with a key of its own.
 	Secrets *webhook.Sealer
 	// Webhooks sends the examples by which webhooks are tried out; nil is one of its own, for https URLs of public
 	// addresses. To tell webhooks of what happens, Run one: the handler does not.
 	Webhooks *webhook.Deliverer
-	// Metrics answers GET /metrics, for those whom Authenticate knows; nil is that there is no such endpoint.
+	// Metrics answers GET /metrics, for those who may Read KindMetrics; nil is that there is no such endpoint.
 	Metrics http.Handler
 	// Version is what /version answers; "" is MLflow's that the handler follows.
 	Version string
@@ -70,6 +72,12 @@ func Handler(reg modelregistry.Registry, opts *Options) http.Handler {
 		}
 		s.opts.Webhooks = webhook.New(reg, trial)
 	}
+	if s.opts.Authorize != nil {
+		s.tokens = s.opts.Secrets
+		if s.tokens == nil {
+			s.tokens = newSealer()
+		}
+	}
 	s.spoken = routes()
 	if s.opts.Metrics != nil {
 		s.spoken = append(s.spoken, route{method: http.MethodGet, path: "/metrics", about: "metrics of this server", handle: (*call).metrics, raw: true})
@@ -98,6 +106,18 @@ type server struct {
 	opts   Options
 	mux    *http.ServeMux
 	spoken []route
+	tokens *webhook.Sealer // of pages; nil if there is nothing to hide
+}
+
+// newSealer is one with a key that nobody else has.
+func newSealer() *webhook.Sealer {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	sealer, err := webhook.NewSealer(key)
+	if err != nil {
+		panic(err) // of a key that has another length
+	}
+	return sealer
 }
 
 // A route is one endpoint.

@@ -43,7 +43,7 @@ func (c *call) searchLoggedModels() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return loggedModelsJSON{each(found, loggedModelOf), wireToken(next)}, nil
+	return loggedModelsJSON{each(found, loggedModelOf), c.wireToken(next)}, nil
 }
 
 // modelOrder is the field order_by, as the registry has it.

@@ -121,6 +121,9 @@ func (c *call) createLoggedModel() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayReference(spec.RunID, nil); err != nil {
+		return nil, err
+	}
 	m, err := reg.CreateLoggedModel(c.r.Context(), spec)
 	if err != nil {
 		return nil, noExperiment(err, spec.ExperimentID)

@@ -26,5 +26,5 @@ func (c *call) metricHistory() (any, error) {
 	return struct {
 		Metrics []metricJSON `json:"metrics,omitempty"`
 		Next    string       `json:"next_page_token,omitempty"`
-	}{each(points, pointOf), wireToken(next)}, nil
+	}{each(points, pointOf), c.wireToken(next)}, nil
 }

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"bytes"
 	"encoding/base64"
 
 	"github.com/modelregistry-go/modelregistry"
@@ -79,7 +80,11 @@ func followed[T any](q modelregistry.Query, next string, page func(modelregistry
 	return next, nil
 }
 
-// Tokens of pages are the registry's, in base64 as MLflow's are.
+// Tokens of pages are the registry's, in base64 as MLflow's are. They say where the last thing stands that was looked at: its
+// name, or a param. Where there is something to hide that may be what the caller must not see, so they are sealed.
+
+// sealedToken is in front of what is sealed, so that nothing else that the key sealed is taken for a token.
+const sealedToken = "page token\n"
 
 func (c *call) pageToken() string {
 	text := c.text("page_token")
@@ -87,10 +92,23 @@ func (c *call) pageToken() string {
 	if err != nil {
 		c.mistake(invalid("Invalid page token, could not base64-decode"))
 	}
+	if c.s.tokens == nil || len(token) == 0 {
+		return string(token)
+	}
+	plain, err := c.s.tokens.Open(token)
+	token, ok := bytes.CutPrefix(plain, []byte(sealedToken))
+	if err != nil || !ok {
+		c.mistake(invalid("Invalid page token: it is not the next_page_token of an answer of this server"))
+	}
 	return string(token)
 }
 
-func wireToken(token string) string { return base64.StdEncoding.EncodeToString([]byte(token)) }
+func (c *call) wireToken(token string) string {
+	if c.s.tokens != nil && token != "" {
+		token = string(c.s.tokens.Seal([]byte(sealedToken + token)))
+	}
+	return base64.StdEncoding.EncodeToString([]byte(token))
+}
 
 // pageSize is the field max_results. One that is too large is told as MLflow does.
 func (c *call) pageSize(otherwise, most int64) int {

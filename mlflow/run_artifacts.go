@@ -60,10 +60,13 @@ func (c *call) listArtifacts(reg modelregistry.Registry, root, path string) (any
 	if c.problem != nil {
 		return nil, c.problem
 	}
+	if !c.may(Read, artifactResource(dir)) {
+		return nil, c.denied
+	}
 	files, next, err := fill(corePage, q, func(q modelregistry.Query) ([]modelregistry.Artifact, string, error) {
 		page, err := reg.ListArtifacts(c.r.Context(), dir, q)
 		return page.Artifacts, page.Next, err
-	}, func(modelregistry.Artifact) bool { return true })
+	}, func(a modelregistry.Artifact) bool { return c.may(Read, artifactResource(dir+"/"+a.Name)) })
 	if err != nil {
 		if q.PageToken == "" && errors.Is(err, modelregistry.ErrInvalid) {
 			return nil, invalid("Invalid path")
@@ -72,5 +75,5 @@ func (c *call) listArtifacts(reg modelregistry.Registry, root, path string) (any
 	}
 	return artifactsJSON{artifactURI(root), each(files, func(a modelregistry.Artifact) artifactJSON {
 		return artifactJSON{prefix + a.Name, a.IsDir, a.Size}
-	}), wireToken(next)}, nil
+	}), c.wireToken(next)}, nil
 }

@@ -132,6 +132,9 @@ func (c *call) log(id string, entries modelregistry.RunEntries) (any, error) {
 	if err := c.authorizeModels(Update, slices.Compact(models)); err != nil {
 		return nil, err
 	}
+	if err := c.mayReference("", referenced(entries)); err != nil {
+		return nil, err
+	}
 	name := entries.Tags[tagRunName]
 	if name != "" && (strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > maxRunName) {
 		return nil, invalid("Invalid run name '%s': it has to have from 1 to %d characters, not all blank.", clip(name), maxRunName)
@@ -144,6 +147,21 @@ func (c *call) log(id string, entries modelregistry.RunEntries) (any, error) {
 		return nil, noRun(err, id)
 	}
 	return nil, nil
+}
+
+// referenced are the logged models that are said to be what a run read or made.
+func referenced(entries modelregistry.RunEntries) []string {
+	var ids []string
+	for _, in := range entries.Inputs {
+		if in.ModelID != "" {
+			ids = append(ids, in.ModelID)
+		}
+	}
+	for _, out := range entries.Outputs {
+		ids = append(ids, out.ModelID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // unlogged is err of a LogRun, as MLflow says it.

@@ -167,5 +167,5 @@ func (c *call) searchRuns() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return runsJSON{each(found, runOf), wireToken(next)}, nil
+	return runsJSON{each(found, runOf), c.wireToken(next)}, nil
 }

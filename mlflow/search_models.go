@@ -22,7 +22,7 @@ func (c *call) searchModels() (any, error) {
 	want := func(m *modelregistry.Model) bool {
 		return (prompts || !isPrompt(m.Tags)) && c.may(Read, Resource{Kind: KindModel, Name: m.Name})
 	}
-	found, next, err := search(limit, q, page, want)
+	found, next, err := search(c, limit, q, page, want)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (c *call) searchVersions() (any, error) {
 		return page.Versions, page.Next, err
 	}
 	want := func(v *modelregistry.Version) bool { return (prompts || !isPrompt(v.Tags)) && c.mayRead(v) }
-	found, next, err := search(limit, q, page, want)
+	found, next, err := search(c, limit, q, page, want)
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +60,10 @@ func (c *call) searchVersions() (any, error) {
 }
 
 // search is fill, with a token for clients.
-func search[T any](limit int, q modelregistry.Query, page func(modelregistry.Query) ([]T, string, error), want func(T) bool) (found []T, next string, err error) {
+func search[T any](c *call, limit int, q modelregistry.Query, page func(modelregistry.Query) ([]T, string, error), want func(T) bool) (found []T, next string, err error) {
 	found, next, err = fill(limit, q, page, want)
 	if err == nil {
 		next, err = followed(q, next, page, want)
 	}
-	return found, wireToken(next), err
+	return found, c.wireToken(next), err
 }

@@ -2,6 +2,7 @@ package mlflow_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -211,4 +212,138 @@ func TestSearchesFindWhatMayBeRead(t *testing.T) {
 func asList(v any) []any {
 	list, _ := v.([]any)
 	return list
+}
+
+// What a page token says of where it stands is sealed: it may be the name of what may not be read.
+func TestTokensTellOfNothingThatIsHidden(t *testing.T) {
+	hidden := map[string]bool{}
+	s := newServer(t, &mlflow.Options{Authorize: func(_ context.Context, _ string, _ mlflow.Action, r mlflow.Resource) error {
+		if strings.Contains(r.Name, "secret") || hidden[r.Name] {
+			return errors.New("no")
+		}
+		return nil
+	}})
+	for i := range 12 {
+		kind := []string{"public", "secret"}[i%2]
+		name := fmt.Sprintf("m%02d-%s", i, kind)
+		_, err := s.reg.Register(t.Context(), name, modelregistry.VersionSpec{})
+		require.NoError(t, err)
+		run, err := s.reg.StartRun(t.Context(), modelregistry.RunSpec{Params: map[string]string{"endpoint": name}})
+		require.NoError(t, err)
+		_, err = s.reg.CreateExperiment(t.Context(), name, modelregistry.ExperimentSpec{})
+		require.NoError(t, err)
+		hidden[run.ID] = kind == "secret"
+	}
+	ask := map[string]func(size int, token string) fields{
+		"models": func(size int, token string) fields {
+			return s.get("registered-models/search", "max_results", fmt.Sprint(size), "page_token", token).ok()
+		},
+		"versions": func(size int, token string) fields {
+			return s.get("model-versions/search", "max_results", fmt.Sprint(size), "page_token", token, "order_by", "name ASC").ok()
+		},
+		"runs": func(size int, token string) fields {
+			return s.post("runs/search", fields{"experiment_ids": []string{"0"}, "max_results": size, "page_token": token,
+				"order_by": []string{"params.endpoint ASC"}}).ok()
+		},
+		"experiments": func(size int, token string) fields {
+			return s.post("experiments/search", fields{"max_results": size, "page_token": token, "order_by": []string{"name ASC"}}).ok()
+		},
+	}
+	for what, ask := range ask {
+		told := 0
+		for size := 1; size <= 6; size++ {
+			for token := ""; ; told++ {
+				if token, _ = ask(size, token)["next_page_token"].(string); token == "" {
+					break
+				}
+				text := token
+				for range 3 { // however often it is unwrapped
+					require.NotContains(t, text, "secret", what)
+					require.NotContains(t, text, "public", what)
+					plain, err := base64.StdEncoding.DecodeString(text)
+					if err != nil {
+						plain, _ = base64.RawURLEncoding.DecodeString(text)
+					}
+					text = string(plain)
+				}
+			}
+		}
+		require.Positive(t, told, what)
+	}
+	s.get("registered-models/search", "page_token", base64.StdEncoding.EncodeToString([]byte("made up"))).
+		fails(400, "INVALID_PARAMETER_VALUE", "Invalid page token: it is not the next_page_token of an answer of this server")
+}
+
+// Whatever a request names to say where something comes from has to be what its caller may read.
+func TestReferencesAskForRead(t *testing.T) {
+	var victim *modelregistry.Run
+	var secret *modelregistry.LoggedModel
+	s := newServer(t, &mlflow.Options{Authorize: func(_ context.Context, _ string, a mlflow.Action, r mlflow.Resource) error {
+		if victim != nil && (r.Name == victim.ID || r.Parent == victim.ExperimentID || r.Name == secret.ID || strings.Contains(r.Name, "/secret")) {
+			return errors.New("not yours")
+		}
+		return nil
+	}})
+	ctx := t.Context()
+	e, err := s.reg.CreateExperiment(ctx, "hidden", modelregistry.ExperimentSpec{})
+	require.NoError(t, err)
+	run, err := s.reg.StartRun(ctx, modelregistry.RunSpec{ExperimentID: e.ID})
+	require.NoError(t, err)
+	secret, err = s.reg.CreateLoggedModel(ctx, modelregistry.LoggedModelSpec{ExperimentID: e.ID, RunID: run.ID, Name: "model"})
+	require.NoError(t, err)
+	own, err := s.reg.StartRun(ctx, modelregistry.RunSpec{})
+	require.NoError(t, err)
+	mine, err := s.reg.CreateLoggedModel(ctx, modelregistry.LoggedModelSpec{ExperimentID: "0", RunID: own.ID, Name: "model"})
+	require.NoError(t, err)
+	for _, path := range []string{own.ArtifactPath("model/weights"), own.ArtifactPath("model/secret/plan"), own.ArtifactPath("open/weights"), mine.Artifacts + "/secret/plan"} {
+		_, err := s.reg.PutArtifact(ctx, path, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	_, err = s.reg.CreateModel(ctx, "m", modelregistry.ModelSpec{})
+	require.NoError(t, err)
+	victim = run
+	prompt := []fields{{"key": "mlflow.prompt.is_prompt", "value": "true"}}
+	for name, c := range map[string]struct {
+		path string
+		body fields
+	}{
+		"a version of elsewhere, of a run":        {"model-versions/create", fields{"name": "m", "source": "s3://b/x", "run_id": run.ID}},
+		"a version of a run":                      {"model-versions/create", fields{"name": "m", "source": "runs:/" + run.ID + "/model", "run_id": run.ID}},
+		"a version of a logged model":             {"model-versions/create", fields{"name": "m", "source": "models:/" + secret.ID, "model_id": secret.ID}},
+		"a version of elsewhere, of a model":      {"model-versions/create", fields{"name": "m", "source": "s3://b/x", "model_id": secret.ID}},
+		"a version of a model, of another's run":  {"model-versions/create", fields{"name": "m", "source": "s3://b/x", "model_id": mine.ID, "run_id": run.ID}},
+		"a prompt of a run":                       {"model-versions/create", fields{"name": "m", "source": "dummy-source", "run_id": run.ID, "tags": prompt}},
+		"a version of files that are hidden":      {"model-versions/create", fields{"name": "m", "source": "runs:/" + own.ID + "/model/secret", "run_id": own.ID}},
+		"a version of one file that is hidden":    {"model-versions/create", fields{"name": "m", "source": "runs:/" + own.ID + "/model/secret/plan", "run_id": own.ID}},
+		"a version of a directory with a hidden":  {"model-versions/create", fields{"name": "m", "source": "runs:/" + own.ID + "/model", "run_id": own.ID}},
+		"a version of a model with a hidden file": {"model-versions/create", fields{"name": "m", "source": "models:/" + mine.ID, "model_id": mine.ID}},
+		"a logged model of a run":                 {"logged-models", fields{"experiment_id": "0", "source_run_id": run.ID, "name": "x"}},
+		"what a run read":                         {"runs/log-inputs", fields{"run_id": own.ID, "models": []fields{{"model_id": secret.ID}}}},
+		"what a run made":                         {"runs/outputs", fields{"run_id": own.ID, "models": []fields{{"model_id": secret.ID, "step": 0}}}},
+		"a metric of a logged model":              {"runs/log-metric", fields{"run_id": own.ID, "key": "k", "value": 1, "timestamp": 1, "model_id": secret.ID}},
+	} {
+		got := s.post(c.path, c.body)
+		require.Equal(t, 403, got.status, "%s: %s", name, got.body)
+	}
+	s.post("model-versions/create", fields{"name": "m", "source": "runs:/" + own.ID + "/open", "run_id": own.ID}).ok()
+	s.post("runs/outputs", fields{"run_id": own.ID, "models": []fields{{"model_id": mine.ID, "step": 0}}}).ok()
+
+	// What is listed of a run or a logged model is what may be read.
+	files := s.get("artifacts/list", "run_id", own.ID, "path", "model").ok()["files"]
+	require.Len(t, asList(files), 1)
+	require.Equal(t, 403, s.get("artifacts/list", "run_id", own.ID, "path", "model/secret").status)
+	require.Empty(t, asList(s.get("logged-models/" + mine.ID + "/artifacts/directories").ok()["files"]))
+	require.Equal(t, 403, s.get("logged-models/"+mine.ID+"/artifacts/directories", "artifact_directory_path", "secret").status)
+}
+
+func TestMetricsAskWhether(t *testing.T) {
+	var asked []mlflow.Resource
+	s := newServer(t, &mlflow.Options{
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("counted")) }),
+		Authorize: func(_ context.Context, _ string, _ mlflow.Action, r mlflow.Resource) error {
+			asked = append(asked, r)
+			return errors.New("not for you")
+		}})
+	s.get("/metrics").fails(403, "PERMISSION_DENIED", "not for you")
+	require.Equal(t, []mlflow.Resource{{Kind: mlflow.KindMetrics}}, asked)
 }

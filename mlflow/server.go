@@ -22,6 +22,9 @@ func (c *call) health() (any, error) { return c.plain("OK") }
 func (c *call) version() (any, error) { return c.plain(c.s.opts.Version) }
 
 func (c *call) metrics() (any, error) {
+	if _, err := c.authorize(Read, Resource{Kind: KindMetrics}); err != nil {
+		return nil, err
+	}
 	c.answered = true
 	c.s.opts.Metrics.ServeHTTP(c.w, c.r)
 	return nil, nil

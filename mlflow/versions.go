@@ -33,12 +33,18 @@ func (c *call) createVersion() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayReference(runID, nil); err != nil {
+		return nil, err
+	}
 	src := &versionSource{text: source, runID: runID}
 	if strings.EqualFold(tags[tagPrompt], promptTagValue) {
 		if source != "dummy-source" && source != "prompt-template" {
 			return nil, invalid("Invalid prompt source: '%s'. Prompt sources must use an MLflow placeholder.", clip(source))
 		}
 	} else if src, err = c.versionSource(source, runID, modelID); err != nil {
+		return nil, err
+	}
+	if err := c.mayReadBelow(reg, src.artifacts); err != nil {
 		return nil, err
 	}
 	spec.Source, spec.RunID = src.text, src.runID

@@ -204,7 +204,7 @@ func (c *call) listWebhooks() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := search(int(limit), q, func(q modelregistry.Query) ([]*modelregistry.Webhook, string, error) {
+	found, next, err := search(c, int(limit), q, func(q modelregistry.Query) ([]*modelregistry.Webhook, string, error) {
 		page, err := reg.Webhooks(c.r.Context(), q)
 		return page.Webhooks, page.Next, err
 	}, func(w *modelregistry.Webhook) bool { return c.may(Read, Resource{Kind: KindWebhook, Name: w.ID}) })
