@@ -5,7 +5,9 @@
 //	v, err := reg.Register(ctx, "IrisClassifier", modelregistry.VersionSpec{Files: files, Provenance: p})
 //
 // The commit comes from what the go command stamped into the binary, and else, or for the branch and the repository's
-// address, from git in the working directory. Where neither is there, that is a warning in the result and no error.
+// address, from the git repository that the working directory is in. Where neither is there, that is a warning in the result
+// and no error. A repository may be a stranger's: nothing that its settings, hooks or attributes name is run. A file that only
+// a filter could tell unchanged, of Git LFS for example, counts as changed when it was touched.
 package provenance
 
 import (

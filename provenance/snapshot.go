@@ -2,11 +2,13 @@ package provenance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,28 +19,44 @@ import (
 // Snapshot is the code in a directory of a git repository ("" is the working directory): the files that git tracks in it
 // and below, with what is in them now, committed or not. Symbolic links and submodules are left out. With Attach it is
 // registered with the model that it made.
-func Snapshot(ctx context.Context, dir string) (fs.FS, error) {
-	list, err := git(ctx, dir, "ls-files", "-s", "-z")
+func Snapshot(ctx context.Context, dir string) (fsys fs.FS, err error) {
+	q, err := ask(ctx, dir)
 	if err != nil {
 		return nil, fmt.Errorf("code snapshot: %w", err)
 	}
-	if dir == "" {
-		dir = "."
+	defer func() { err = errors.Join(err, q.close()) }()
+	list, err := q.git("ls-files", "-s", "-z")
+	if err != nil {
+		return nil, fmt.Errorf("code snapshot: %w", err)
 	}
+	root, err := os.OpenRoot(q.dir)
+	if err != nil {
+		return nil, fmt.Errorf("code snapshot: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
 	t := newTree()
-	disk := os.DirFS(dir)
 	for _, entry := range strings.Split(list, "\x00") {
 		mode, name, ok := strings.Cut(entry, "\t")
-		if !ok || !strings.HasPrefix(mode, "100") {
+		if !ok || !strings.HasPrefix(mode, "100") || !fs.ValidPath(name) {
 			continue
 		}
-		info, err := fs.Stat(disk, name)
+		info, err := root.Lstat(filepath.FromSlash(name))
 		if err != nil || !info.Mode().IsRegular() {
-			continue // deleted and not yet committed so, or in the middle of a merge
+			continue // deleted and not yet committed so, in the middle of a merge, or by now a link or below one
 		}
-		t.add(name, disk, name)
+		t.add(name, within(q.dir), name)
 	}
 	return t, nil
+}
+
+// within is a directory of files, from which no link leads out.
+type within string
+
+func (w within) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return os.OpenInRoot(string(w), filepath.FromSlash(name))
 }
 
 // Attach is files with the files of code under a directory: what to register. The directory must not be there yet.
