@@ -89,7 +89,7 @@ func (p *past) number(tx backend.Reader, modelID string, u URI) (int, error) {
 			return 0, err
 		}
 		e := from
-		if e == nil || to != nil && to.Cursor > e.Cursor {
+		if e == nil || to != nil && to.Seq > e.Seq {
 			e = to
 		}
 		if e == nil || len(e.Holders[u.Stage].After) == 0 {
@@ -113,7 +113,7 @@ func (p *past) last(tx backend.Reader, modelID, field, value string) (*Event, er
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	return decodeEvent(rows[0])
+	return decodeEvent(rows[0], cursorSeen)
 }
 
 // version is a version as it was then: as it is now, or was when it was deleted, with the events since undone. Nil: it
@@ -177,7 +177,7 @@ func (p *past) modelName(tx backend.Reader, modelID string) (string, error) {
 	if len(rows) == 0 {
 		return "", fmt.Errorf("model %s: %w", modelID, ErrNotFound)
 	}
-	e, err := decodeEvent(rows[0])
+	e, err := decodeEvent(rows[0], cursorSeen)
 	if err != nil {
 		return "", err
 	}

@@ -43,7 +43,8 @@ const (
 // An Event is one change, written in the transaction that made it. A call that changes several versions writes an event
 // for each: first those that give something up, then the one that gets it.
 type Event struct {
-	// Cursor is where the event stands among all events, for Follow; opaque. It is not part of the chain.
+	// Cursor is where the event stands among all events; opaque. That of an event of Follow is one to follow behind, that
+	// of Events one to page behind only. It is not part of the chain.
 	Cursor string `json:"-"`
 	// Hash is the SHA-256, in hexadecimal, of the event as stored, with Prev and so with all before it.
 	Hash string `json:"-"`
@@ -151,11 +152,9 @@ func hashEvent(doc []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func decodeEvent(row backend.Row) (*Event, error) {
-	e := &Event{Hash: hashEvent(row.Doc)}
-	if len(row.Key) > 0 {
-		e.Cursor = row.Key[0].Str()
-	}
+// decodeEvent reads an event whose cursor is of that sort.
+func decodeEvent(row backend.Row, sort string) (*Event, error) {
+	e := &Event{Hash: hashEvent(row.Doc), Cursor: newCursor(row.Key[0].Str(), sort)}
 	if err := json.Unmarshal(row.Doc, e); err != nil {
 		return nil, fmt.Errorf("event %s: %w: %w", e.Cursor, ErrCorrupt, err)
 	}

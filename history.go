@@ -20,14 +20,11 @@ type EventQuery struct {
 	Since   time.Time
 	Until   time.Time // inclusive; zero: no limit
 	Newest  bool      // newest first
-	After   string    // a Cursor: only events behind it, in the order asked for
+	After   string    // an Event's Cursor: only events behind it, in the order asked for
 	Limit   int       // 0: all
 }
 
-const (
-	eventPage = 500
-	maxCursor = 64 // as long as a backend.Position can be
-)
+const eventPage = 500
 
 func (r *registry) Events(ctx context.Context, q EventQuery) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
@@ -57,11 +54,12 @@ func (r *registry) eventQuery(ctx context.Context, q EventQuery) (backend.Query,
 	if q.Limit > 0 {
 		find.Limit = min(q.Limit, eventPage)
 	}
-	if q.After != "" {
-		if err := checkText("cursor", q.After, maxCursor); err != nil {
-			return find, err
-		}
-		find.After = []backend.Value{backend.StringValue(q.After)}
+	after, _, err := readCursor(q.After)
+	if err != nil {
+		return find, err
+	}
+	if after != "" {
+		find.After = []backend.Value{backend.StringValue(after)}
 	}
 	if (q.Version != 0 || q.Alias != "") && q.Model == "" && q.ModelID == "" {
 		return find, fmt.Errorf("events: %w: Version and Alias need a Model", ErrInvalid)
@@ -105,7 +103,7 @@ func events(find func(backend.Query) ([]backend.Row, error), q backend.Query) it
 				return
 			}
 			for _, row := range rows {
-				e, err := decodeEvent(row)
+				e, err := decodeEvent(row, cursorSeen)
 				if !yield(e, err) || err != nil {
 					return
 				}
@@ -121,12 +119,18 @@ func events(find func(backend.Query) ([]backend.Row, error), q backend.Query) it
 func (r *registry) Follow(ctx context.Context, cursor string) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		q := backend.Query{Table: tableEvents, Limit: eventPage, Settled: true}
-		if cursor != "" {
-			if err := checkText("cursor", cursor, maxCursor); err != nil {
+		after, err := settledPosition(cursor)
+		if err == nil {
+			err = r.checkThere(ctx, after)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
 				yield(nil, wrap("Follow", "", err))
-				return
 			}
-			q.After = []backend.Value{backend.StringValue(cursor)}
+			return
+		}
+		if after != "" {
+			q.After = []backend.Value{backend.StringValue(after)}
 		}
 		tick := time.NewTicker(r.poll)
 		defer tick.Stop()
@@ -139,7 +143,7 @@ func (r *registry) Follow(ctx context.Context, cursor string) iter.Seq2[*Event, 
 				return
 			}
 			for _, row := range rows {
-				e, err := decodeEvent(row)
+				e, err := decodeEvent(row, cursorSettled)
 				if !yield(e, wrap("Follow", "", err)) || err != nil {
 					return
 				}

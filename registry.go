@@ -130,9 +130,14 @@ type LineageStore interface {
 type HistoryStore interface {
 	// Events yields what happened, oldest first unless q says otherwise.
 	Events(ctx context.Context, q EventQuery) iter.Seq2[*Event, error]
-	// Follow yields every event after the cursor (an Event's; "" is the beginning) in commit order, missing none, and
-	// then waits for more, until ctx ends (which is not an error) or the loop is left.
+	// Follow yields every event after the cursor in commit order, missing none, and then waits for more, until ctx ends
+	// (which is not an error) or the loop is left. "" is the beginning, Cursor's is now, and that of an event which Follow
+	// yielded goes on behind it. ErrInvalid: the cursor is damaged, of another registry, or of an event of Events, before
+	// which another may still appear.
 	Follow(ctx context.Context, cursor string) iter.Seq2[*Event, error]
+	// Cursor is where to Follow from now on: what is told behind it is all that is committed after the call, and perhaps
+	// what was shortly before. Who wants all that was, too, takes the cursor first, and then reads Events.
+	Cursor(ctx context.Context) (string, error)
 	// Verify recomputes the chain of hashes of a model's events. ErrCorrupt: the report names the first broken link.
 	Verify(ctx context.Context, model string) (*VerifyReport, error)
 	// At resolves as of a time: names, stages, aliases and versions as they were then, those since deleted too.

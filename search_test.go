@@ -573,7 +573,7 @@ func TestSearchRefuses(t *testing.T) {
 		{Query{OrderBy: []string{"timestamp", "last_updated_timestamp DESC"}}, "last_updated_timestamp is there twice"},
 		{Query{OrderBy: make([]string, 1000)}, "at most 20"},
 		{Query{PageToken: "evilhax!"}, "it is the Next of a page"},
-		{Query{PageToken: "e30"}, "belongs to another search"},
+		{Query{PageToken: "e30"}, "it is the Next of a page"},
 		{Query{PageToken: strings.Repeat("A", 1<<20)}, "it is the Next of a page"},
 		{Query{PageToken: good}, "belongs to another search"},
 		{Query{PageToken: good, OrderBy: []string{"stage DESC"}}, "belongs to another search"},
@@ -700,6 +700,28 @@ func TestSearchModels(t *testing.T) {
 				q.PageToken = page.Next
 			}
 			require.Equal(t, c.want, strings.Join(got, " "), "%+v", c)
+		}
+	}
+}
+
+// A token that was damaged on its way is an error, whichever of its characters it is, and not another page.
+func TestDamagedTokensAreRefused(t *testing.T) {
+	order := artifactOrder
+	key := "key"
+	token := encodeToken(key, []place{{value: backend.StringValue("iris/weights")}})
+	_, err := decodeToken(token, key, order)
+	require.NoError(t, err)
+	for i := range token {
+		for _, c := range []byte("Ax_") {
+			if token[i] == c {
+				continue
+			}
+			_, err := decodeToken(token[:i]+string(c)+token[i+1:], key, order)
+			require.ErrorIs(t, err, ErrInvalid)
+		}
+		_, err := decodeToken(token[:i], key, order)
+		if i > 0 {
+			require.ErrorIs(t, err, ErrInvalid)
 		}
 	}
 }

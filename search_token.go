@@ -1,6 +1,7 @@
 package modelregistry
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -21,7 +22,10 @@ type pageToken struct {
 	After  []*string `json:"a"` // numbers in decimal, for JSON's cannot hold all; nil is what is missing
 }
 
-const maxTokenLen = 128 << 10
+const (
+	maxTokenLen = 128 << 10
+	tokenSumLen = 6
+)
 
 // tokenKey is the hash of what a token belongs to.
 func tokenKey(subject *searchSubject, f *filter, order []orderKey) string {
@@ -54,7 +58,13 @@ func encodeToken(key string, at []place) string {
 		t.After[i] = &text
 	}
 	data, _ := json.Marshal(t) // of strings only, which cannot fail
-	return base64.RawURLEncoding.EncodeToString(data)
+	return base64.RawURLEncoding.EncodeToString(append(tokenSum(data), data...))
+}
+
+// tokenSum stands in front of a token, so that one which was damaged on its way is an error and not another place.
+func tokenSum(data []byte) []byte {
+	sum := sha256.Sum256(data)
+	return sum[:tokenSumLen]
 }
 
 // decodeToken reads the token of the search that key is of; nil is the beginning.
@@ -63,8 +73,9 @@ func decodeToken(text, key string, order []orderKey) ([]place, error) {
 		return nil, nil
 	}
 	var t pageToken
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(text) > maxTokenLen || json.Unmarshal(data, &t) != nil {
+	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(text) > maxTokenLen || len(data) < tokenSumLen || !bytes.Equal(data[:tokenSumLen], tokenSum(data[tokenSumLen:])) ||
+		json.Unmarshal(data[tokenSumLen:], &t) != nil {
 		return nil, fmt.Errorf("page token %.20q: %w: it is the Next of a page, as it was", text, ErrInvalid)
 	}
 	if t.Search != key || len(t.After) == 0 || len(t.After) > len(order) {

@@ -348,7 +348,7 @@ func stageEvents(find func(backend.Query) ([]backend.Row, error), modelID string
 				continue // from and to are the same stage
 			}
 			last = row.Key[0].Str()
-			e, err := decodeEvent(row)
+			e, err := decodeEvent(row, cursorSeen)
 			if !yield(e, err) || err != nil {
 				return
 			}

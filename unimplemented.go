@@ -114,6 +114,7 @@ func (Unimplemented) Events(context.Context, EventQuery) iter.Seq2[*Event, error
 func (Unimplemented) Follow(context.Context, string) iter.Seq2[*Event, error] {
 	return unsupportedSeq[*Event]("Follow")
 }
+func (Unimplemented) Cursor(context.Context) (string, error) { return "", unsupported("Cursor") }
 func (Unimplemented) Verify(context.Context, string) (*VerifyReport, error) {
 	return nil, unsupported("Verify")
 }

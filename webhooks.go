@@ -45,19 +45,6 @@ func (r *registry) CreateWebhook(ctx context.Context, spec WebhookSpec) (*Webhoo
 	return w, nil
 }
 
-// settledCursor is where a follower begins that is to miss nothing from now on. The newest event is not the place: one
-// that commits later may stand before it. Nothing that is still to come stands before a settled one.
-func (r *registry) settledCursor(ctx context.Context) (string, error) {
-	row, err := r.findOne(ctx, backend.Query{Table: tableEvents, Desc: true, Settled: true})
-	if errors.Is(err, backend.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read history: %w", err)
-	}
-	return row.Key[0].Str(), nil
-}
-
 func checkWebhookID(id string) error { return checkText("webhook ID", id, maxWebhookID) }
 
 func (r *registry) Webhook(ctx context.Context, id string) (*Webhook, error) {
@@ -158,7 +145,7 @@ func (r *registry) UpdateWebhook(ctx context.Context, id string, patch WebhookPa
 		}
 	}
 	w, err := r.changeWebhook(ctx, id, func(w *Webhook) error {
-		if w.Disabled && cursor > w.Progress.Cursor { // it is being enabled
+		if w.Disabled && cursor > w.Progress.Cursor { // it is being enabled; cursors order as the events do
 			w.Progress.Cursor, w.Progress.Attempts = cursor, 0
 		}
 		patch.apply(w)
@@ -227,7 +214,8 @@ func (r *registry) advanceWebhook(ctx context.Context, id, holder string, p Webh
 	if err := checkHolder(holder); err != nil {
 		return err
 	}
-	if err := checkText("cursor", p.Cursor, maxCursor); err != nil {
+	at, err := settledPosition(p.Cursor)
+	if err != nil {
 		return err
 	}
 	if err := checkText("last error", p.LastError, maxWebhookError); err != nil {
@@ -240,11 +228,11 @@ func (r *registry) advanceWebhook(ctx context.Context, id, holder string, p Webh
 	if year := p.Time.Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("progress: %w: its time is in the year %d", ErrInvalid, year)
 	}
-	_, err := r.changeWebhook(ctx, id, func(w *Webhook) error {
+	_, err = r.changeWebhook(ctx, id, func(w *Webhook) error {
 		if w.Holder != holder {
 			return fmt.Errorf("webhook %q: %w: %.80q does not hold it", id, ErrConflict, holder)
 		}
-		if p.Cursor < w.Progress.Cursor { // cursors order as the events do
+		if was, _ := settledPosition(w.Progress.Cursor); at < was { // positions order as the events do
 			return fmt.Errorf("webhook %q: %w: more has been dealt with already", id, ErrConflict)
 		}
 		w.Progress = p

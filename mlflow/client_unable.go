@@ -46,6 +46,11 @@ func (c *Client) Follow(context.Context, string) iter.Seq2[*modelregistry.Event,
 	return unableSeq[*modelregistry.Event]("Follow", lacksHistory)
 }
 
+// Cursor is not supported: MLflow's registry has no history of changes.
+func (c *Client) Cursor(context.Context) (string, error) {
+	return "", unable("Cursor", "", lacksHistory)
+}
+
 // Verify is not supported: MLflow's registry has no history of changes.
 func (c *Client) Verify(_ context.Context, model string) (*modelregistry.VerifyReport, error) {
 	return nil, unable("Verify", model, lacksHistory)

@@ -2,8 +2,10 @@ package registrytest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/modelregistry-go/modelregistry"
@@ -15,6 +17,8 @@ var historyPromises = []promise{
 	{"a change without an effect has no event", noEvent},
 	{"Follow gives what was and what comes, in order, from any cursor", follow},
 	{"Follow ends with its context, without an error", followEnd},
+	{"a cursor of now misses nothing that comes", followNow},
+	{"cursors that are damaged, or that Follow could miss something behind, are refused at once", badCursors},
 	{"Verify finds the history of every model whole", verify},
 	{"times never fall, also when the clock goes back or stands still", clockBack},
 }
@@ -125,6 +129,7 @@ func follow(s *trial) {
 	defer cancel()
 	next, stop := iter.Pull2(s.r.Follow(ctx, ""))
 	defer stop()
+	var cursors []string // of what was followed
 	expect := func(want *modelregistry.Event) {
 		s.Helper()
 		e, err, ok := next()
@@ -132,7 +137,8 @@ func follow(s *trial) {
 			s.Fatal("Follow ended")
 		}
 		s.ok(err)
-		equal(s, "event", text(e)+e.Hash+e.Cursor, text(want)+want.Hash+want.Cursor)
+		equal(s, "event", text(e)+e.Hash, text(want)+want.Hash)
+		cursors = append(cursors, e.Cursor)
 	}
 	for _, e := range all {
 		expect(e)
@@ -143,18 +149,83 @@ func follow(s *trial) {
 	for _, e := range events[len(all):] {
 		expect(e)
 	}
-	for i, e := range events {
-		for got, err := range s.r.Follow(ctx, e.Cursor) {
+	for i, cursor := range cursors[:len(cursors)-1] {
+		for got, err := range s.r.Follow(ctx, cursor) {
 			s.ok(err)
-			if i+1 == len(events) {
-				s.Fatalf("behind the last event came %s", text(got))
+			equal(s, "event behind a cursor", got.Cursor, cursors[i+1])
+			break
+		}
+		for got, err := range s.r.Events(ctx, modelregistry.EventQuery{After: cursor}) {
+			s.ok(err)
+			equal(s, "event behind a cursor of Follow", got.Hash, events[i+1].Hash)
+			break
+		}
+	}
+}
+
+// followNow follows from a cursor that was taken amid the changes of others, and is told of all that came later.
+func followNow(s *trial) {
+	empty, err := s.r.Cursor(s.ctx)
+	s.ok(err)
+	equal(s, "cursor of an empty registry", empty, "")
+	s.ok(errors.Join(together(6, func(i int) error {
+		var later []string
+		cursor := ""
+		for n := range 8 {
+			name := fmt.Sprintf("w%d-%d", i, n)
+			if _, err := s.r.CreateModel(s.ctx, name, modelregistry.ModelSpec{}); err != nil {
+				return err
 			}
-			equal(s, "event behind a cursor", got.Cursor, events[i+1].Cursor)
+			if n > i {
+				later = append(later, name)
+			}
+			if n == i {
+				var err error
+				if cursor, err = s.r.Cursor(s.ctx); err != nil {
+					return err
+				}
+			}
+		}
+		return s.follows(cursor, later...)
+	})...))
+}
+
+// badCursors are refused at once: what is not as it was given, and what an event may still appear before.
+func badCursors(s *trial) {
+	s.register("a", 3)
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	defer cancel()
+	var good string
+	for e, err := range s.r.Follow(ctx, "") {
+		s.ok(err)
+		if good = e.Cursor; e.Seq == 2 {
 			break
 		}
-		if i+2 == len(events) {
-			break
+	}
+	seen := s.events(modelregistry.EventQuery{Newest: true, Limit: 1})[0].Cursor
+	followed := func(cursor string) error {
+		for e, err := range s.r.Follow(ctx, cursor) {
+			if err == nil {
+				return fmt.Errorf("event %s", text(e))
+			}
+			return err
 		}
+		return errors.New("Follow ended")
+	}
+	s.fails(followed(seen), modelregistry.ErrInvalid, "Registry.Cursor")
+	for _, c := range []string{good, seen} {
+		for _, bad := range []string{"x", c[1:], c[:len(c)-1], c + "0", "0" + c, strings.ToUpper(c) + " ", strings.Repeat("7", 65), "\x00", "é",
+			c[:len(c)/2] + "~" + c[len(c)/2+1:], string(c[0]+1) + c[1:]} {
+			s.fails(followed(bad), modelregistry.ErrInvalid, "cursor")
+			for _, err := range s.r.Events(ctx, modelregistry.EventQuery{After: bad}) {
+				s.fails(err, modelregistry.ErrInvalid, "cursor")
+			}
+		}
+	}
+	other := s.open(nil) // of another registry, which is behind
+	for _, err := range other.Follow(ctx, good) {
+		s.fails(err, modelregistry.ErrInvalid, "another registry")
+		break
 	}
 }
 

@@ -155,15 +155,15 @@ func webhookDeleted(s *trial) {
 	s.sameHook(other)
 }
 
-// follows waits until events that a webhook would be told of have been about all of these models.
-func (s *trial) follows(w *modelregistry.Webhook, models ...string) error {
+// follows waits until the events behind a cursor have been about all of these models.
+func (s *trial) follows(cursor string, models ...string) error {
 	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
 	defer cancel()
 	missing := map[string]bool{}
 	for _, name := range models {
 		missing[name] = true
 	}
-	for e, err := range s.r.Follow(ctx, w.Progress.Cursor) {
+	for e, err := range s.r.Follow(ctx, cursor) {
 		if err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func (s *trial) follows(w *modelregistry.Webhook, models ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("webhook %s is not told of %v", w.ID, missing)
+	return fmt.Errorf("behind the cursor %q nothing is told of %v", cursor, missing)
 }
 
 // Each of several writers makes a webhook amid the changes of the others.
@@ -194,7 +194,7 @@ func webhookBegins(s *trial) {
 				}
 			}
 		}
-		return s.follows(w, later...)
+		return s.follows(w.Progress.Cursor, later...)
 	})
 	s.ok(errors.Join(errs...))
 }
@@ -202,7 +202,7 @@ func webhookBegins(s *trial) {
 func webhookEnabled(s *trial) {
 	w := s.hook(modelregistry.WebhookSpec{Disabled: true})
 	s.register("fraud", 3)
-	s.ok(s.follows(w, "fraud")) // it is settled, what other programs write elsewhere notwithstanding
+	s.ok(s.follows(w.Progress.Cursor, "fraud")) // it is settled, what other programs write elsewhere notwithstanding
 	enabled, err := s.r.UpdateWebhook(s.ctx, w.ID, modelregistry.WebhookPatch{Disabled: ptr(false)})
 	s.ok(err)
 	if enabled.Progress.Cursor <= w.Progress.Cursor {
@@ -212,7 +212,7 @@ func webhookEnabled(s *trial) {
 	s.ok(err)
 	equal(s, "cursor of one that was enabled already", again.Progress.Cursor, enabled.Progress.Cursor)
 	s.register("later", 1)
-	s.ok(s.follows(enabled, "later"))
+	s.ok(s.follows(enabled.Progress.Cursor, "later"))
 }
 
 func webhookLease(s *trial) {
@@ -255,8 +255,16 @@ func webhookLease(s *trial) {
 func webhookProgress(s *trial) {
 	w := s.hook(modelregistry.WebhookSpec{})
 	s.register("fraud", 2)
-	events := s.events(modelregistry.EventQuery{})
-	first, last := events[0].Cursor, events[len(events)-1].Cursor
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	defer cancel()
+	var cursors []string
+	for e, err := range s.r.Follow(ctx, "") {
+		s.ok(err)
+		if cursors = append(cursors, e.Cursor); e.Version == 2 {
+			break
+		}
+	}
+	first, last := cursors[0], cursors[len(cursors)-1]
 	p := modelregistry.WebhookProgress{
 		Cursor: first, Delivered: 3, Failed: 2, Attempts: 1, LastError: "answered 500", Time: epoch.Add(time.Second + 123456789),
 	}
@@ -284,6 +292,7 @@ func webhookProgress(s *trial) {
 }
 
 func webhookMistakes(s *trial) {
+	s.register("fraud", 1)
 	w := s.hook(modelregistry.WebhookSpec{})
 	held, err := s.r.LeaseWebhook(s.ctx, w.ID, "me", epoch.Add(time.Hour))
 	s.ok(err)
@@ -362,6 +371,7 @@ func webhookMistakes(s *trial) {
 	for name, p := range map[string]modelregistry.WebhookProgress{
 		"a long cursor":      {Cursor: strings.Repeat("x", 65)},
 		"a cursor with NUL":  {Cursor: "\x00"},
+		"a cursor of Events": {Cursor: s.events(modelregistry.EventQuery{Model: "fraud"})[0].Cursor},
 		"a long error":       {LastError: strings.Repeat("x", 2001)},
 		"a negative count":   {Delivered: -1},
 		"a count in reverse": {Failed: math.MinInt64},
