@@ -128,6 +128,8 @@ type searchSubject struct {
 	order      []string // what decides an order that is asked for no further, as OrderBy has it; all of the key is in it
 	page       int      // how many a page holds at most; 0 is maxPageSize
 	scan       string   // a field in whose order all that meets a filter is best read; "" is the order of the key
+	small      bool     // the documents are short: a page of them can be read at once
+	aside      *aside   // where tags, params, metrics and sets are; nil: in the rows
 }
 
 // entityWords are what can stand in front of a dot.
@@ -201,7 +203,7 @@ var experimentSubject = searchSubject{
 }
 
 var runSubject = searchSubject{
-	what: "runs", one: "one experiment", table: tableRuns, key: []string{"id"}, scan: "started",
+	what: "runs", one: "one experiment", table: tableRuns, key: []string{"id"}, scan: "started", small: true, aside: runAside,
 	order: []string{"start_time DESC", "run_id"}, wide: true,
 	attributes: []attribute{
 		{attrRun, kindText, "id", []string{"run_id", "id", "run_uuid"}},

@@ -26,12 +26,14 @@ type pointJSON struct {
 const jsonNaN = `"NaN"`
 
 // MarshalJSON writes a value that is infinite or no number as a string: JSON has none.
-func (p MetricPoint) MarshalJSON() ([]byte, error) {
+func (p MetricPoint) MarshalJSON() ([]byte, error) { return json.Marshal(p.json()) }
+
+func (p MetricPoint) json() pointJSON {
 	value := []byte(jsonNaN)
 	if !math.IsNaN(p.Value) {
 		value = appendJSONFloat(nil, p.Value)
 	}
-	return json.Marshal(pointJSON{p.Key, value, p.Step, p.Time, p.ModelID, p.DatasetName, p.DatasetDigest})
+	return pointJSON{p.Key, value, p.Step, p.Time, p.ModelID, p.DatasetName, p.DatasetDigest}
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -40,15 +42,20 @@ func (p *MetricPoint) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
+	var err error
+	*p, err = in.point()
+	return err
+}
+
+func (in *pointJSON) point() (MetricPoint, error) {
 	value := math.NaN()
 	if string(in.Value) != jsonNaN {
 		var err error
 		if value, err = unmarshalValue[float64](in.Value); err != nil {
-			return fmt.Errorf("metric %q: %w", in.Key, err)
+			return MetricPoint{}, fmt.Errorf("metric %q: %w", in.Key, err)
 		}
 	}
-	*p = MetricPoint{in.Key, value, in.Step, in.Time, in.ModelID, in.DatasetName, in.DatasetDigest}
-	return nil
+	return MetricPoint{in.Key, value, in.Step, in.Time, in.ModelID, in.DatasetName, in.DatasetDigest}, nil
 }
 
 // newer orders points of one metric: by step, then time, then value, above all of which is what is no number.
@@ -80,7 +87,7 @@ func pointRow(run string, p MetricPoint) (backend.Row, error) {
 	}
 	return backend.Row{Key: backend.Key{
 		backend.StringValue(run), backend.StringValue(p.Key), backend.IntValue(p.Time.UnixMicro()), backend.IntValue(p.Step),
-		backend.StringValue(fmt.Sprintf("%016x", sortableBits(p.Value))),
+		backend.StringValue(bitsText(p.Value)),
 	}, Doc: doc}, nil
 }
 
@@ -104,7 +111,7 @@ const maxHistoryPage = 25_000
 
 // pointSubject is searched by MetricHistory alone.
 var pointSubject = searchSubject{
-	what: "points", one: "one metric", table: tablePoints, key: []string{"run", "metric", "time", "step", "value"}, page: maxHistoryPage,
+	what: "points", one: "one metric", table: tablePoints, key: []string{"run", "metric", "time", "step", "value"}, page: maxHistoryPage, small: true,
 	order: []string{"run", "metric", "time", "step", "value"},
 	attributes: []attribute{
 		{attrRun, kindText, "run", []string{"run"}},

@@ -27,8 +27,10 @@ type RunStore interface {
 	// UpdateRun changes what describes a run; its end too. ErrConflict: it is deleted, and is not being restored; or it
 	// is, and its experiment is deleted.
 	UpdateRun(ctx context.Context, id string, patch RunPatch) (*Run, error)
-	// LogRun adds to a run: all of entries, or nothing; at most 10,000. ErrInvalid: a param has another value already.
-	// ErrConflict: the run is deleted. A data set among the inputs is in the lineage then: the run was trained-on it.
+	// LogRun adds to a run: all of entries, or nothing; at most 10,000. What it writes is in proportion to that, however
+	// much the run has; and a run has at most 100,000 tags, params, metrics, inputs and outputs, of 64 MiB. ErrInvalid: a
+	// param has another value already. ErrConflict: the run is deleted. An input that is there stays as it was first
+	// logged. A data set among the inputs is in the lineage then: the run was trained-on it.
 	LogRun(ctx context.Context, id string, entries RunEntries) error
 	// MetricHistory is a page of the points of one metric of a run, by time, step and value. Filter and OrderBy have
 	// to be empty.
@@ -68,7 +70,6 @@ type Run struct {
 	Metrics   map[string]MetricPoint `json:"metrics,omitempty"` // the newest point of each: of the highest step, then time, then value
 	Inputs    []RunInput             `json:"inputs,omitempty"`
 	Outputs   []RunOutput            `json:"outputs,omitempty"`
-	Updated   time.Time              `json:"updated"`
 }
 
 // URI is the runs:/ URI of what the run left under a path; "" is all of it.

@@ -57,16 +57,6 @@ func (in *RunInput) same(as *RunInput) bool {
 	return in.Dataset.Name == as.Dataset.Name && in.Dataset.Digest == as.Dataset.Digest
 }
 
-// addInput adds an input, or if it is there already its tags.
-func (r *runRow) addInput(in RunInput) {
-	i := slices.IndexFunc(r.Inputs, func(old RunInput) bool { return old.same(&in) })
-	if i < 0 {
-		r.Inputs = append(r.Inputs, in)
-		return
-	}
-	r.Inputs[i].Tags = r.Inputs[i].Tags.with(in.Tags.Clone(), nil)
-}
-
 // runNode is a run in the lineage.
 func runNode(id string) Node { return Node{Kind: TrainingRun, Name: id} }
 

@@ -45,10 +45,9 @@ func (r *registry) logRun(ctx context.Context, id string, entries RunEntries) er
 		if err := run.checkActive(); err != nil {
 			return err
 		}
-		if err := run.log(entries, points); err != nil {
+		if err := run.log(tx, entries, points); err != nil {
 			return err
 		}
-		run.Updated = now
 		if len(rows) > 0 {
 			if err := tx.Put(tablePoints, rows...); err != nil {
 				return fmt.Errorf("write points: %w", err)
@@ -142,33 +141,49 @@ func storedPoints(in []MetricPoint, now time.Time) ([]MetricPoint, error) {
 	return out, nil
 }
 
-// log adds entries to the run's row.
-func (r *runRow) log(entries RunEntries, points []MetricPoint) error {
+// log adds entries to what the run has.
+func (r *runRow) log(tx backend.Tx, entries RunEntries, points []MetricPoint) error {
+	c, err := r.changeEntries(tx.Find, entries.names())
+	if err != nil {
+		return err
+	}
 	for key, value := range entries.Params {
-		if old, ok := r.Params.Lookup(key); ok && old != value {
-			return fmt.Errorf("param %q of run %s: %w: it is %.80q already, and a param never changes; not %.80q", key, r.ID, ErrInvalid, old, value)
+		if err := c.setParam(key, value); err != nil {
+			return err
 		}
 	}
-	r.Params = r.Params.with(entries.Params, nil)
-	r.Tags = r.Tags.with(entries.Tags, nil)
-	if r.Metrics == nil && len(points) > 0 {
-		r.Metrics = make(map[string]MetricPoint)
+	for key, value := range entries.Tags {
+		c.setTag(key, value)
 	}
 	for _, p := range points {
-		if old, ok := r.Metrics[p.Key]; !ok || !old.newer(p) {
-			r.Metrics[p.Key] = p
-		}
+		c.setPoint(p)
 	}
 	for _, in := range entries.Inputs {
-		r.addInput(in)
+		c.addInput(in)
 	}
 	for _, out := range entries.Outputs {
-		i := slices.IndexFunc(r.Outputs, func(o RunOutput) bool { return o.ModelID == out.ModelID })
-		if i < 0 {
-			r.Outputs = append(r.Outputs, out)
-		} else {
-			r.Outputs[i] = out
-		}
+		c.setOutput(out)
 	}
-	return r.checkSize()
+	return c.write(tx)
+}
+
+// names are those of what entries may change of a run.
+func (e *RunEntries) names() []string {
+	var names []string
+	for key := range e.Params {
+		names = append(names, paramEntry+key)
+	}
+	for key := range e.Tags {
+		names = append(names, tagEntry+key)
+	}
+	for i := range e.Metrics {
+		names = append(names, metricEntry+e.Metrics[i].Key)
+	}
+	for i := range e.Inputs {
+		names = append(names, e.Inputs[i].entry().name)
+	}
+	for i := range e.Outputs {
+		names = append(names, e.Outputs[i].entry().name)
+	}
+	return names
 }

@@ -1,6 +1,7 @@
 package modelregistry
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -9,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,10 +20,13 @@ import (
 
 func runLock(id string) string { return "run/" + id }
 
-// runRow is a run with what only the registry needs to know of it.
+// runRow is a run with what only the registry needs to know of it. What the run has is in rows of its own; see runEntry.
 type runRow struct {
 	Run
 	WithExperiment bool `json:"with_experiment,omitempty"` // it was deleted with its experiment, and is restored with it
+	Entries        int  `json:"entries,omitempty"`         // how many it has
+	Bytes          int  `json:"bytes,omitempty"`           // of them, about
+	Placed         int  `json:"placed,omitempty"`          // the last place that an input or an output got
 }
 
 func decodeRun(row backend.Row) (*runRow, error) {
@@ -35,15 +38,11 @@ func decodeRun(row backend.Row) (*runRow, error) {
 }
 
 func (r *runRow) row() (backend.Row, error) {
-	doc, err := json.Marshal(r)
+	bare := *r
+	bare.Tags, bare.Params, bare.Metrics, bare.Inputs, bare.Outputs = Map[string]{}, Map[string]{}, nil, nil, nil
+	doc, err := json.Marshal(bare)
 	if err != nil {
 		return backend.Row{}, fmt.Errorf("encode run: %w", err)
-	}
-	metrics := make(map[string]backend.Value, len(r.Metrics))
-	for key, p := range r.Metrics {
-		if !math.IsNaN(p.Value) {
-			metrics[key] = backend.FloatValue(p.Value)
-		}
 	}
 	return backend.Row{
 		Key: backend.Key{backend.StringValue(r.ID)},
@@ -55,9 +54,6 @@ func (r *runRow) row() (backend.Row, error) {
 			"user_id":    backend.StringValue(r.User),
 			"started":    backend.TimeValue(r.Started),
 			"ended":      backend.TimeValue(r.Ended),
-			"tags":       stringField(r.Tags),
-			"params":     stringField(r.Params),
-			"metrics":    metrics,
 		},
 		Doc: doc,
 	}, nil
@@ -68,7 +64,6 @@ func (r *runRow) setDeleted(deleted bool, now time.Time) {
 	if deleted {
 		r.DeletedAt = now
 	}
-	r.Updated = now
 }
 
 // ends says whether a run of that status is over.
@@ -133,6 +128,15 @@ func (r *registry) startRun(ctx context.Context, spec RunSpec) (*Run, error) {
 		fresh := draft
 		run = &fresh
 		run.Artifacts = strings.TrimRight(e.Artifacts, "/") + "/" + run.ID + "/artifacts"
+		entries := &runChange{run: run, put: map[string]runEntry{}}
+		for key, value := range spec.Tags {
+			entries.setTag(key, value)
+		}
+		for key, value := range spec.Params {
+			if err := entries.setParam(key, value); err != nil {
+				return err
+			}
+		}
 		row, err := run.row()
 		if err != nil {
 			return err
@@ -140,7 +144,7 @@ func (r *registry) startRun(ctx context.Context, spec RunSpec) (*Run, error) {
 		if err := tx.Insert(tableRuns, row); err != nil {
 			return fmt.Errorf("write run: %w", err)
 		}
-		return nil
+		return entries.write(tx)
 	})
 	if err != nil {
 		return nil, err
@@ -157,7 +161,7 @@ func (r *registry) draftRun(spec RunSpec) (run runRow, err error) {
 	now := r.now()
 	run.Run = Run{
 		ID: cmp.Or(spec.ID, newHexID()), Name: cmp.Or(spec.Name, randomName()), Status: cmp.Or(spec.Status, RunRunning), User: cmp.Or(spec.User, r.actor),
-		Started: now, Tags: MapOf(spec.Tags), Params: MapOf(spec.Params), Updated: now,
+		Started: now, Tags: MapOf(spec.Tags), Params: MapOf(spec.Params),
 	}
 	if spec.Experiment != "" && spec.ExperimentID != "" {
 		return run, fmt.Errorf("%w: Experiment and ExperimentID are both set; one says which", ErrInvalid)
@@ -211,12 +215,16 @@ func (r *registry) experimentOf(ctx context.Context, spec RunSpec) (string, erro
 
 func (r *registry) Run(ctx context.Context, id string) (*Run, error) {
 	run, err := r.run(ctx, id)
+	if err == nil {
+		err = readEntries(r.find(ctx), &run.Run)
+	}
 	if err != nil {
 		return nil, wrap("Run", id, err)
 	}
 	return &run.Run, nil
 }
 
+// run reads a run without what it has.
 func (r *registry) run(ctx context.Context, id string) (*runRow, error) {
 	if err := checkRunID(id); err != nil {
 		return nil, err
@@ -231,24 +239,25 @@ func (r *registry) run(ctx context.Context, id string) (*runRow, error) {
 	return decodeRun(row)
 }
 
-// changeRun runs fn on a run in one transaction, and writes what it makes of it.
+// changeRun runs fn on a run in one transaction, without what the run has, and writes what it makes of it.
 func (r *registry) changeRun(ctx context.Context, id string, locks []string, fn func(tx backend.Tx, run *runRow) error) error {
 	return r.backend.Update(ctx, append(slices.Clip(locks), runLock(id)), func(tx backend.Tx) error {
-		row, err := tx.Get(tableRuns, backend.StringValue(id))
+		before, err := tx.Get(tableRuns, backend.StringValue(id))
 		if errors.Is(err, backend.ErrNotFound) {
 			return errNoRun(id)
 		}
 		if err != nil {
 			return fmt.Errorf("read run: %w", err)
 		}
-		run, err := decodeRun(row)
+		run, err := decodeRun(before)
 		if err != nil {
 			return err
 		}
 		if err := fn(tx, run); err != nil {
 			return err
 		}
-		if row, err = run.row(); err != nil {
+		row, err := run.row()
+		if err != nil || bytes.Equal(row.Doc, before.Doc) { // all that is searched is in the document, too
 			return err
 		}
 		if err := tx.Put(tableRuns, row); err != nil {
@@ -304,12 +313,38 @@ func (r *registry) updateRun(ctx context.Context, id string, patch RunPatch) (ru
 				return err
 			}
 		}
-		return run.change(patch, r.now())
+		run.change(patch, r.now())
+		if err := run.changeTags(tx, patch); err != nil {
+			return err
+		}
+		return readEntries(tx.Find, &run.Run)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return run, nil
+}
+
+// changeTags applies what a patch that was checked says of tags.
+func (r *runRow) changeTags(tx backend.Tx, p RunPatch) error {
+	var names []string
+	for key := range p.SetTags {
+		names = append(names, tagEntry+key)
+	}
+	for _, key := range p.DeleteTags {
+		names = append(names, tagEntry+key)
+	}
+	c, err := r.changeEntries(tx.Find, names)
+	if err != nil {
+		return err
+	}
+	for key, value := range p.SetTags {
+		c.setTag(key, value)
+	}
+	for _, key := range p.DeleteTags {
+		c.unset(tagEntry + key)
+	}
+	return c.write(tx)
 }
 
 func (p *RunPatch) check() error {
@@ -338,7 +373,7 @@ func (p *RunPatch) check() error {
 }
 
 // change applies a patch that was checked.
-func (r *runRow) change(p RunPatch, now time.Time) error {
+func (r *runRow) change(p RunPatch, now time.Time) {
 	if p.Name != nil {
 		r.Name = *p.Name
 	}
@@ -354,24 +389,9 @@ func (r *runRow) change(p RunPatch, now time.Time) error {
 	if p.Ended != nil {
 		r.Ended = p.Ended.UTC().Truncate(time.Microsecond)
 	}
-	r.Tags = r.Tags.with(p.SetTags, p.DeleteTags)
-	r.Updated = now
 	if p.Deleted != nil && *p.Deleted && !r.Deleted {
 		r.setDeleted(true, now)
 	}
-	return r.checkSize()
-}
-
-// checkSize bounds what is read and written with every call about a run.
-func (r *runRow) checkSize() error {
-	for what, n := range map[string]int{
-		"tags": r.Tags.Len(), "params": r.Params.Len(), "metrics": len(r.Metrics), "inputs": len(r.Inputs), "outputs": len(r.Outputs),
-	} {
-		if n > maxEntries {
-			return fmt.Errorf("run %s: %w: it would have %d %s, at most %d", r.ID, ErrInvalid, n, what, maxEntries)
-		}
-	}
-	return nil
 }
 
 func (r *registry) SearchRuns(ctx context.Context, q Query) (RunPage, error) {

@@ -176,7 +176,7 @@ func TestRunSearchLooksUpExperiments(t *testing.T) {
 	page, err := searchRuns(t.Context(), b, Query{Filter: "(run_name = '' OR user_id = 'x') AND lifecycle_stage = 'active' AND experiment_id IN ('7','8')"})
 	require.NoError(t, err)
 	require.Len(t, page.Runs, 10)
-	require.Equal(t, 1, b.finds)
+	require.Equal(t, 2, b.finds, "the runs, and what they have")
 	require.Equal(t, 10, b.rows)
 }
 

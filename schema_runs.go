@@ -6,6 +6,7 @@ import "github.com/modelregistry-go/modelregistry/backend"
 const (
 	tableExperiments  = "experiments"
 	tableRuns         = "runs"
+	tableRunEntries   = "run_entries"
 	tablePoints       = "points"
 	tableLoggedModels = "logged_models"
 	tableArtifacts    = "artifacts"
@@ -42,18 +43,25 @@ func runTables() []backend.Table {
 				{Name: "user_id"},
 				{Name: "started", Kind: backend.Time},
 				{Name: "ended", Kind: backend.Time},
-				{Name: "tags", Shape: backend.Map},
-				{Name: "params", Shape: backend.Map},
-				{Name: "metrics", Shape: backend.Map, Kind: backend.Float}, // without what is not a number
 			},
 			Indexes: []backend.Index{
 				{Fields: []string{"experiment", "started"}},
 				{Fields: []string{"name"}},
 				{Fields: []string{"started"}},
 				{Fields: []string{"ended"}},
-				{Fields: []string{"tags"}},
-				{Fields: []string{"params"}},
-				{Fields: []string{"metrics"}},
+			},
+		},
+		{
+			// What runs have: tags, params, newest points of metrics, inputs and outputs, such as param.lr.
+			Name: tableRunEntries,
+			Key:  []backend.Field{{Name: "run"}, {Name: "entry"}},
+			Fields: []backend.Field{
+				{Name: "experiment"}, // of the run, which never changes
+				{Name: "value"},      // of a tag or a param; of a metric the bits, so that text sorts as the numbers do
+			},
+			Indexes: []backend.Index{
+				{Fields: []string{"experiment", "entry", "value"}},
+				{Fields: []string{"entry", "value"}},
 			},
 		},
 		{

@@ -142,12 +142,21 @@ func runSearch(ctx context.Context, b backend.Backend, subject *searchSubject, q
 	if err != nil {
 		return "", err
 	}
-	plan := planFilter(filter)
+	plan := planFilter(subject, filter)
+	w := &walker{ctx: ctx, backend: b, subject: subject, order: order, decode: decode, left: size, most: pageBytes,
+		take: func(x candidate) { take(x.found) }}
+	if len(plan.asides) > 0 && !plan.nothing {
+		if err := w.narrow(&plan); err != nil {
+			return "", err
+		}
+	}
 	if plan.nothing {
 		return "", nil
 	}
-	w := &walker{ctx: ctx, backend: b, subject: subject, rest: plan.rest, order: order, decode: decode, left: size, most: pageBytes,
-		take: func(x candidate) { take(x.found) }}
+	w.rest = plan.rest
+	if subject.aside != nil {
+		w.names = namesOf(plan.rest, order)
+	}
 	if slices.ContainsFunc(order, func(k orderKey) bool { return !k.streams() }) {
 		at, err := w.sorted(plan.where, after)
 		if err != nil || at == nil {

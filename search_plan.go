@@ -10,18 +10,23 @@ import (
 // A searchPlan is what of a filter the backend looks up, and what is left to look at row by row.
 type searchPlan struct {
 	where   []backend.Cond
-	rest    *filter // nil: where says it all
-	nothing bool    // no row can be selected
+	rest    *filter      // nil: where says it all
+	asides  []*condition // all hold, and are about what is in another table
+	nothing bool         // no row can be selected
 }
 
 // maxKeyBytes is the longest key part or uniquely indexed value: backends take no longer one in conditions either.
 const maxKeyBytes = 1024
 
 // planFilter puts into where all that every selected row has to meet and a backend can look up.
-func planFilter(f *filter) searchPlan {
+func planFilter(subject *searchSubject, f *filter) searchPlan {
 	var plan searchPlan
 	conds, rest := f.conjuncts()
 	for _, c := range conds {
+		if subject.aside != nil && c.entity != entAttribute {
+			plan.asides = append(plan.asides, c)
+			continue
+		}
 		where, exact := c.lookup()
 		for _, w := range where {
 			plan.nothing = plan.nothing || w.Op == backend.In && len(w.Values) == 0

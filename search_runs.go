@@ -27,9 +27,12 @@ func searchRuns(ctx context.Context, b backend.Backend, q Query) (RunPage, error
 		if err != nil {
 			return nil, err
 		}
-		return foundRun{Run: &r.Run}, nil
+		return foundRun{Run: &r.Run, bytes: r.Bytes}, nil
 	}, func(f found) { page.Runs = append(page.Runs, f.(foundRun).Run) })
 	if err != nil {
+		return RunPage{}, err
+	}
+	if err := readEntries(func(q backend.Query) ([]backend.Row, error) { return b.Find(ctx, q) }, page.Runs...); err != nil {
 		return RunPage{}, err
 	}
 	page.Next = next
@@ -93,6 +96,7 @@ func (e foundExperiment) column(field string) backend.Value {
 type foundRun struct {
 	bareFound
 	*Run
+	bytes int // of what it has
 }
 
 func (r foundRun) text(id attrID) string {

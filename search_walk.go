@@ -41,6 +41,7 @@ type walker struct {
 	backend backend.Backend
 	subject *searchSubject
 	rest    *filter // what the conditions do not say
+	names   *names  // that are in another table than the rows; nil: none
 	order   []orderKey
 	decode  func(backend.Row) (found, error)
 	take    func(candidate)
@@ -248,7 +249,9 @@ func (w *walker) group(where []backend.Cond, depth int, value backend.Value, aft
 func (w *walker) nextBatch(slack int) int {
 	need := w.left + 1 + slack // one more tells whether there is another page
 	few := blindBatch
-	if w.read > 0 {
+	if w.subject.small {
+		few = math.MaxInt
+	} else if w.read > 0 {
 		few = max(min(pageBytes/(w.bytes/w.read+1), maxGrowth*w.read), 1+slack)
 	}
 	switch {
@@ -279,6 +282,17 @@ func (w *walker) find(q backend.Query) ([]candidate, error) {
 		out[i].bytes = len(row.Doc)
 		w.bytes += len(row.Doc)
 		if out[i].found, err = w.decode(row); err != nil {
+			return nil, err
+		}
+	}
+	if a := w.subject.aside; a != nil {
+		for i, x := range out { // that is read of those only that are taken
+			out[i].bytes += a.bytes(x.found)
+		}
+	}
+	if w.names != nil && len(out) > 0 {
+		find := func(q backend.Query) ([]backend.Row, error) { return w.backend.Find(w.ctx, q) }
+		if err := w.subject.aside.load(find, out, w.names); err != nil {
 			return nil, err
 		}
 	}
