@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/modelregistry-go/modelregistry"
@@ -128,10 +129,8 @@ func (im *importer) finishRun(ctx context.Context, id string) error {
 	if err := im.to.LogRun(ctx, id, modelregistry.RunEntries{Params: r.Params.Clone(), Tags: r.Tags.Clone()}); err != nil {
 		return err
 	}
-	for metric := range r.Metrics {
-		if err := im.metric(ctx, id, metric); err != nil {
-			return fmt.Errorf("metric %s: %w", metric, err)
-		}
+	if err := im.metrics(ctx, r); err != nil {
+		return err
 	}
 	entries := modelregistry.RunEntries{}
 	for _, in := range r.Inputs {
@@ -187,26 +186,42 @@ func (im *importer) loggedID(there string) string {
 	return ""
 }
 
-// metric takes the whole history of a metric.
-func (im *importer) metric(ctx context.Context, run, metric string) error {
-	q := modelregistry.Query{PageSize: 10_000}
-	for {
-		page, err := im.from.MetricHistory(ctx, run, metric, q)
-		if err != nil {
-			return err
+// pointsAtOnce is how many points are logged by one call.
+const pointsAtOnce = 1000
+
+// metrics takes the whole histories of a run's metrics. Points of many metrics go into one call: most have few.
+func (im *importer) metrics(ctx context.Context, r *modelregistry.Run) error {
+	var points []modelregistry.MetricPoint
+	log := func(least int) error {
+		for len(points) >= max(least, 1) {
+			n := min(len(points), pointsAtOnce)
+			if err := im.to.LogRun(ctx, r.ID, modelregistry.RunEntries{Metrics: points[:n]}); err != nil {
+				return fmt.Errorf("metrics from %s to %s: %w", points[0].Key, points[n-1].Key, err)
+			}
+			points = points[n:]
 		}
-		for i := range page.Points {
-			page.Points[i].ModelID = im.loggedID(page.Points[i].ModelID)
-		}
-		for some := range slices.Chunk(page.Points, 1000) {
-			if err := im.to.LogRun(ctx, run, modelregistry.RunEntries{Metrics: some}); err != nil {
+		return nil
+	}
+	for _, metric := range slices.Sorted(maps.Keys(r.Metrics)) {
+		q := modelregistry.Query{PageSize: 10_000}
+		for {
+			page, err := im.from.MetricHistory(ctx, r.ID, metric, q)
+			if err != nil {
+				return fmt.Errorf("metric %s: %w", metric, err)
+			}
+			for _, p := range page.Points {
+				p.ModelID = im.loggedID(p.ModelID)
+				points = append(points, p)
+			}
+			if err := log(pointsAtOnce); err != nil {
 				return err
 			}
-		}
-		if q.PageToken = page.Next; page.Next == "" {
-			return nil
+			if q.PageToken = page.Next; page.Next == "" {
+				break
+			}
 		}
 	}
+	return log(1)
 }
 
 // loggedModels takes the logged models of an experiment; there are none in MLflow 2.
