@@ -61,6 +61,11 @@ type Table struct {
 // A Schema is what a program wants to store.
 type Schema struct {
 	// Format counts up from 1 when a declaration changes. A store remembers the highest it was declared with.
+	//
+	// Declarations of one Format are united: what one of them has and the store lacks is added, and nothing is dropped,
+	// for other programs may be at work by another. A newer Format drops the indexes that it leaves out, with what they
+	// promised, and keeps the rows and values of tables and fields that it leaves out. A table never gets another key,
+	// nor a field another kind or shape (ErrInvalid, see Table.CheckStored): what changes so is declared under a new name.
 	Format int
 	Tables []Table
 	// Upgrade, if not nil, is called once when a store of an older format is raised to Format, after the tables,
@@ -115,7 +120,7 @@ type Query struct {
 	Desc  bool // turns both around
 	// After continues behind a row: the value of Order (if Order is set), then the row's whole key. Exclusive.
 	After []Value
-	Limit int // 0 is all
+	Limit int // 0 is all; ErrInvalid if it is negative
 	// Settled, for a Log, returns only rows at or below which no row will ever appear: a follower that reads settled
 	// rows and continues after the last one misses none, whatever writers do meanwhile.
 	Settled bool
@@ -167,6 +172,9 @@ type Backend interface {
 	// keeps the rest. It is called before anything else, and again on every start; at once by several programs too.
 	// A store of a newer format is left as it is: Find and View work as far as the older declaration goes, Update
 	// answers ErrFormat.
+	//
+	// ErrExists: rows that are there have equal values of a unique index that is new. A Declare that fails leaves the
+	// store and this Backend as they were: what was declared before on it holds, with its locks.
 	Declare(ctx context.Context, schema Schema) error
 
 	// Find is a View of one Find: on a database, one statement.

@@ -93,6 +93,24 @@ func (t *Table) validateIndex(x Index) error {
 	return nil
 }
 
+// CheckStored says whether t can be declared where a store has the table as stored, from earlier declarations. ErrInvalid:
+// its key is another, one of the two is a Log, or a field has another kind or shape.
+func (t *Table) CheckStored(stored Table) error {
+	if t.Log != stored.Log || !slices.EqualFunc(t.Key, stored.Key, sameField) {
+		return fmt.Errorf("table %s: %w: the store has it with another key; declare it under a new name", t.Name, ErrInvalid)
+	}
+	for _, f := range t.Fields {
+		i := slices.IndexFunc(stored.Fields, func(g Field) bool { return g.Name == f.Name })
+		if i >= 0 && !sameField(f, stored.Fields[i]) {
+			return fmt.Errorf("table %s: %w: the store has field %s with another kind or shape; declare it under a new name",
+				t.Name, ErrInvalid, f.Name)
+		}
+	}
+	return nil
+}
+
+func sameField(f, g Field) bool { return f.Name == g.Name && f.Kind == g.Kind && f.Shape == g.Shape }
+
 // PositionField is the name of a Log's key part in conditions and orders.
 const PositionField = "position"
 
@@ -190,6 +208,9 @@ func (t *Table) CheckQuery(q Query) error {
 				return fmt.Errorf("table %s: %w: condition on %s does not fit a %s", t.Name, ErrInvalid, c.Field, f.Kind)
 			}
 		}
+	}
+	if q.Limit < 0 {
+		return fmt.Errorf("table %s: %w: the limit is %d; 0 is all rows", t.Name, ErrInvalid, q.Limit)
 	}
 	if q.Settled && !t.Log {
 		return fmt.Errorf("table %s: %w: only a Log has settled rows", t.Name, ErrInvalid)

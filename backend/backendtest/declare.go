@@ -18,6 +18,11 @@ var declarePromises = []promise{
 	{"an older declaration reads a newer store, and is refused to change it", olderReads},
 	{"a table that a newer format leaves out keeps its rows", leftOut},
 	{"several handles declare at once", declareAtOnce},
+	{"a table with another key, or a field of another kind or shape, is refused", declareOtherwise},
+	{"declarations of one format are united", declareUnited},
+	{"a newer format gives up the unique indexes that it leaves out", dropUnique},
+	{"a Declare that fails leaves the handle as it was", failedDeclare},
+	{"a Declare that is interrupted anywhere leaves the handle's locks as they were", interruptedDeclare},
 }
 
 func declareAgain(s *store) {

@@ -27,9 +27,10 @@ type world struct {
 }
 
 type state struct {
-	format int
-	tables map[string]rows
-	own    map[string]bool // the tables that are of this state alone, and may still change
+	format   int
+	declared map[string]backend.Table // all that ever were
+	tables   map[string]rows
+	own      map[string]bool // the tables that are of this state alone, and may still change
 }
 
 // rows are as they were put, by Key.String.
@@ -62,7 +63,7 @@ func (w *world) change(fn func(s *state)) {
 
 // next is a state that begins as s and may change.
 func (s state) next() state {
-	return state{s.format, maps.Clone(s.tables), map[string]bool{}}
+	return state{s.format, s.declared, maps.Clone(s.tables), map[string]bool{}}
 }
 
 func (s *state) table(name string) rows {
@@ -131,14 +132,23 @@ func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
 	}
 	h.turn <- struct{}{}
 	defer func() { <-h.turn }()
-	from := h.current().format
-	h.schema = schema
-	if from >= schema.Format {
+	before := h.current()
+	from := before.format
+	if from > schema.Format {
+		h.schema = schema
 		return nil
 	}
-	before := h.current()
+	declared := maps.Clone(before.declared)
+	if declared == nil {
+		declared = map[string]backend.Table{}
+	}
+	for _, t := range schema.Tables {
+		if declared[t.Name], err = h.unite(before, t, schema.Format > from); err != nil {
+			return err
+		}
+	}
 	h.change(func(s *state) {
-		s.format = schema.Format
+		s.format, s.declared = schema.Format, declared
 		if s.tables == nil {
 			s.tables = map[string]rows{}
 		}
@@ -148,16 +158,50 @@ func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
 			}
 		}
 	})
-	tx := &tx{handle: h, base: h.current().next()}
-	if schema.Upgrade != nil && (from > 0 || h.is("an Upgrade of a fresh store")) {
+	tx := &tx{handle: h, schema: schema, base: h.current().next()}
+	if schema.Upgrade != nil && from < schema.Format && (from > 0 || h.is("an Upgrade of a fresh store")) {
 		err = schema.Upgrade(tx, from)
 	}
 	if err = cmp.Or(tx.failed, err); err != nil {
 		h.change(func(s *state) { *s = before })
+		if h.is("a failed Declare is remembered") {
+			h.schema = schema
+		}
 		return err
 	}
 	h.change(tx.apply)
+	h.schema = schema
 	return nil
+}
+
+// unite is what the store holds of a table once t is declared.
+func (h *handle) unite(s state, t backend.Table, newer bool) (backend.Table, error) {
+	old, ok := s.declared[t.Name]
+	if !ok {
+		return t, nil
+	}
+	if err := t.CheckStored(old); err != nil && !h.is("a table is declared otherwise") {
+		return t, err
+	}
+	for _, f := range old.Fields {
+		if _, _, ok := t.Field(f.Name); !ok {
+			t.Fields = append(slices.Clip(t.Fields), f)
+		}
+	}
+	if !newer || h.is("a unique index outlives its format") {
+		t.Indexes = slices.Concat(old.Indexes, t.Indexes)
+	}
+	if h.is("declarations of one format replace one another") {
+		return t, nil
+	}
+	for name, row := range s.tables[t.Name] {
+		others := maps.Clone(s.tables[t.Name])
+		delete(others, name)
+		if err := h.unique(&t, others, row); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
 }
 
 func (h *handle) Find(ctx context.Context, q backend.Query) (found []backend.Row, err error) {
@@ -175,7 +219,7 @@ func (h *handle) View(ctx context.Context, fn func(backend.Reader) error) error 
 	}
 	defer end()
 	snapshot := h.current()
-	return fn(reader{h, func() state {
+	return fn(reader{h, h.schema, func() state {
 		if h.is("a View reads what is committed at each read") {
 			return h.current()
 		}
@@ -263,7 +307,7 @@ func (h *handle) Update(ctx context.Context, locks []string, fn func(backend.Tx)
 	if base.format > h.schema.Format && !h.is("an older declaration writes") {
 		return backend.ErrFormat
 	}
-	tx := &tx{handle: h, base: base.next()}
+	tx := &tx{handle: h, schema: h.schema, base: base.next()}
 	if h.is("a panic commits") {
 		defer func() { h.change(tx.apply) }()
 	}

@@ -19,7 +19,8 @@ import (
 // reader reads a state of the reference backend.
 type reader struct {
 	*handle
-	now func() state
+	schema backend.Schema
+	now    func() state
 }
 
 func (r reader) Get(table string, k ...backend.Value) (backend.Row, error) {
@@ -173,6 +174,7 @@ func (r reader) collated(t *backend.Table, list []backend.Row, q backend.Query, 
 // tx is an Update of the reference backend.
 type tx struct {
 	*handle
+	schema  backend.Schema
 	base    state
 	changes []func(s *state)
 	failed  error
@@ -192,7 +194,7 @@ func (tx *tx) do(change func(s *state)) {
 }
 
 func (tx *tx) reader() reader {
-	return reader{tx.handle, func() state {
+	return reader{tx.handle, tx.schema, func() state {
 		if !tx.concurrent() {
 			return tx.base
 		}
@@ -244,7 +246,7 @@ func (tx *tx) write(table string, insert bool, list []backend.Row) error {
 		if _, taken := now[row.Key.String()]; taken && insert {
 			return tx.fail(fmt.Errorf("row %s of %s: %w", row.Key, table, backend.ErrExists))
 		}
-		if err := tx.unique(t, now, row); err != nil {
+		if err := tx.unique(tx.base.stored(t), now, row); err != nil {
 			if !tx.is("unique indexes are checked at the commit") {
 				return tx.fail(err)
 			}
@@ -297,9 +299,9 @@ func (tx *tx) in(t *backend.Table, row, before backend.Row) backend.Row {
 }
 
 // unique compares row with every other.
-func (tx *tx) unique(t *backend.Table, now rows, row backend.Row) error {
+func (h *handle) unique(t *backend.Table, now rows, row backend.Row) error {
 	for _, x := range t.Indexes {
-		if !x.Unique || tx.is("a unique index not checked") {
+		if !x.Unique || h.is("a unique index not checked") {
 			continue
 		}
 		mine := entries(t, x, row)
@@ -315,6 +317,14 @@ func (tx *tx) unique(t *backend.Table, now rows, row backend.Row) error {
 		}
 	}
 	return nil
+}
+
+// stored is t as all its declarations together are.
+func (s state) stored(t *backend.Table) *backend.Table {
+	if all, ok := s.declared[t.Name]; ok {
+		return &all
+	}
+	return t
 }
 
 // entries are what an index holds of a row.

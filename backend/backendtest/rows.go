@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -271,6 +272,8 @@ func undeclared(s *store) {
 		"After that is cut short":       {Table: "cells", Order: "n", After: key(backend.IntValue(1))},
 		"After of another kind":         {Table: "cells", After: key(backend.IntValue(1))},
 		"a name that only quotes could": {Table: `cells" --`},
+		"a limit below zero":            {Table: "cells", Limit: -1},
+		"the lowest limit":              {Table: "cells", Order: "n", Limit: math.MinInt},
 	} {
 		_, err := b.Find(s.ctx, q)
 		s.wants(err, backend.ErrInvalid, "Find with what is not declared: "+name)

@@ -60,13 +60,10 @@ func (c catalog) merge(schema backend.Schema) (next catalog, added, dropped []in
 		if !ok {
 			old = catalogTable{Key: decl.Key, Log: decl.Log}
 		}
-		if old.Log != decl.Log || !slices.Equal(old.Key, decl.Key) {
-			return next, nil, nil, fmt.Errorf("kv: table %s: %w: the store has it with another key", decl.Name, backend.ErrInvalid)
-		}
-		t := catalogTable{Key: old.Key, Log: old.Log}
-		if t.Fields, err = mergeFields(decl.Name, old.Fields, decl.Fields); err != nil {
+		if err := decl.CheckStored(backend.Table{Key: old.Key, Fields: old.Fields, Log: old.Log}); err != nil {
 			return next, nil, nil, err
 		}
+		t := catalogTable{Key: decl.Key, Fields: mergeFields(old.Fields, decl.Fields), Log: old.Log}
 		for _, x := range old.Indexes {
 			if schema.Format > c.Format && !containsIndex(decl.Indexes, x) {
 				dropped = append(dropped, indexChange{decl.Name, x})
@@ -85,19 +82,18 @@ func (c catalog) merge(schema backend.Schema) (next catalog, added, dropped []in
 	return next, added, dropped, nil
 }
 
-func mergeFields(table string, old, declared []backend.Field) ([]backend.Field, error) {
+// mergeFields returns old, in their places, and what declared has besides.
+func mergeFields(old, declared []backend.Field) []backend.Field {
 	fields := slices.Clone(old)
 	for _, f := range declared {
 		i := slices.IndexFunc(fields, func(g backend.Field) bool { return g.Name == f.Name })
-		switch {
-		case i < 0:
+		if i < 0 {
 			fields = append(fields, f)
-		case fields[i] != f:
-			return nil, fmt.Errorf("kv: table %s: %w: the store has field %s with another kind or shape; declare it under a new name",
-				table, backend.ErrInvalid, f.Name)
+		} else {
+			fields[i] = f
 		}
 	}
-	return fields, nil
+	return fields
 }
 
 func containsIndex(list []backend.Index, x backend.Index) bool {

@@ -57,9 +57,7 @@ func newTables(schema *backend.Schema, raw []byte) (*tables, error) {
 		decl := &schema.Tables[i]
 		stored := c.Tables[decl.Name]
 		t := &table{name: decl.Name, decl: decl, key: decl.KeyFields()}
-		if t.fields, err = mergeFields(decl.Name, stored.Fields, decl.Fields); err != nil {
-			return nil, err
-		}
+		t.fields = mergeFields(stored.Fields, decl.Fields)
 		for _, f := range t.fields {
 			var zero []byte
 			if f.Shape == backend.One {

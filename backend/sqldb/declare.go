@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,6 +52,7 @@ type state struct {
 	format int // 0 is that there is none
 	era    int64
 	digest string
+	tables []backend.Table // all that were ever declared, with all fields, and the indexes there are
 }
 
 // locate finds the schema of the store, and makes the names that its tables have there. there says that there is a store.
@@ -137,12 +139,16 @@ func (db *DB) upToDate(ctx context.Context, c *conn, sc *schema) (bool, error) {
 
 // state reads the store's state.
 func (db *DB) state(ctx context.Context, c *conn, sc *schema) (st state, err error) {
-	err = c.scan(ctx, "SELECT format, era, digest FROM "+sc.d.table(metaTable), &st.format, &st.era, &st.digest)
+	var declared string
+	err = c.scan(ctx, "SELECT format, era, digest, declared FROM "+sc.d.table(metaTable), &st.format, &st.era, &st.digest, &declared)
 	if errors.Is(err, sql.ErrNoRows) {
 		return state{}, nil
 	}
 	if err != nil {
 		return state{}, db.fault("read the store's format", err)
+	}
+	if err := json.Unmarshal([]byte(declared), &st.tables); err != nil {
+		return state{}, fmt.Errorf("%s: read what was declared: %w", db.dialect.Name, err)
 	}
 	return st, nil
 }
@@ -234,7 +240,8 @@ func (db *DB) lost(c *conn, err error) error {
 // raise brings the store to what sc declares.
 func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schema) error {
 	meta := sc.d.table(metaTable)
-	texts := []string{fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL)", meta)}
+	texts := []string{"CREATE TABLE IF NOT EXISTS " + meta +
+		" (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL, declared TEXT NOT NULL)"}
 	for _, text := range []string{sc.d.LockStore, sc.d.CommitTable} {
 		if text != "" {
 			texts = append(texts, text)
@@ -252,6 +259,15 @@ func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schem
 		return db.fault("declare", err)
 	}
 	if st.format <= sc.format && (st.format < sc.format || st.digest != sc.digest) {
+		united, dropped, err := db.dialect.unite(st, decl)
+		if err != nil {
+			return fmt.Errorf("%s: declare: %w", db.dialect.Name, err)
+		}
+		for _, name := range dropped {
+			if err := c.run(ctx, []string{"DROP INDEX IF EXISTS " + sc.d.table(name)}); err != nil {
+				return db.fault("declare", err)
+			}
+		}
 		if err := db.create(ctx, c, sc, tables, st.format == 0); err != nil {
 			return err
 		}
@@ -260,12 +276,12 @@ func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schem
 				return err
 			}
 		}
+		// Names are letters and underscores: nothing in the texts has to be escaped.
+		text := fmt.Sprintf("UPDATE %s SET format = %d, digest = '%s', declared = '%s'", meta, sc.format, sc.digest, united)
 		if st.format == 0 {
-			err = c.run(ctx, []string{fmt.Sprintf("INSERT INTO %s (format, era, digest) VALUES (%d, 0, '%s')", meta, sc.format, sc.digest)})
-		} else {
-			err = c.run(ctx, []string{fmt.Sprintf("UPDATE %s SET format = %d, digest = '%s'", meta, sc.format, sc.digest)})
+			text = fmt.Sprintf("INSERT INTO %s (format, era, digest, declared) VALUES (%d, 0, '%s', '%s')", meta, sc.format, sc.digest, united)
 		}
-		if err != nil {
+		if err := c.run(ctx, []string{text}); err != nil {
 			return db.fault("declare", err)
 		}
 	}
@@ -277,6 +293,59 @@ func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schem
 		return db.fault("declare", err)
 	}
 	return nil
+}
+
+// unite returns what a store holds that decl is declared in, as JSON, and the names of the indexes that a newer format
+// gives up, with what they promised.
+func (d *Dialect) unite(st state, decl backend.Schema) (united string, dropped []string, err error) {
+	tables := slices.Clone(st.tables)
+	for i := range decl.Tables {
+		t := decl.Tables[i]
+		at := slices.IndexFunc(tables, func(s backend.Table) bool { return s.Name == t.Name })
+		if at < 0 {
+			tables = append(tables, t)
+			continue
+		}
+		old := tables[at]
+		if err := t.CheckStored(old); err != nil {
+			return "", nil, err
+		}
+		next := backend.Table{Name: t.Name, Key: t.Key, Fields: old.Fields, Indexes: t.Indexes, Log: t.Log}
+		for _, f := range t.Fields {
+			if !slices.ContainsFunc(next.Fields, func(g backend.Field) bool { return g.Name == f.Name }) {
+				next.Fields = append(slices.Clip(next.Fields), f)
+			}
+		}
+		for _, x := range old.Indexes {
+			name := d.nameOf(&old, x)
+			switch {
+			case slices.ContainsFunc(t.Indexes, func(y backend.Index) bool { return d.nameOf(&t, y) == name }):
+			case decl.Format > st.format:
+				dropped = append(dropped, name)
+			default:
+				next.Indexes = append(slices.Clip(next.Indexes), x)
+			}
+		}
+		tables[at] = next
+	}
+	text, err := json.Marshal(tables)
+	return string(text), dropped, err
+}
+
+// nameOf is the name of a table's index in the database.
+func (d *Dialect) nameOf(t *backend.Table, x backend.Index) string {
+	suffix := "idx"
+	f, _, _ := t.Field(x.Fields[len(x.Fields)-1])
+	switch {
+	case x.Unique:
+		suffix = "key"
+	case f.Shape == backend.One && x.Sparse && slices.ContainsFunc(x.Fields, func(name string) bool {
+		f, key, _ := t.Field(name)
+		return !key && f.Kind == backend.String
+	}):
+		suffix = "sparse"
+	}
+	return indexName(suffix, append([]string{t.Name}, x.Fields...)...)
 }
 
 // create makes the tables, columns and indexes that are missing.
