@@ -30,7 +30,8 @@ const (
 	AliasMoved         EventKind = "alias.moved" // away from this version; an AliasSet about another follows
 	AliasDeleted       EventKind = "alias.deleted"
 	LineageLinked      EventKind = "lineage.linked"
-	VersionSigned      EventKind = "version.signed" // an Envelope was added
+	VersionSigned      EventKind = "version.signed"   // an Envelope was added
+	VersionUnsigned    EventKind = "version.unsigned" // an Envelope was removed
 	DeploymentRecorded EventKind = "deployment.recorded"
 	DeploymentEnded    EventKind = "deployment.ended"
 	ApprovalRequested  EventKind = "approval.requested"

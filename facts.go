@@ -21,7 +21,12 @@ type FactStore interface {
 	Facts(ctx context.Context, v *Version) (*Facts, error)
 	// AddEnvelope keeps a signed statement with a version; that it is there already is no error. The registry does not
 	// look inside: package sign makes and verifies them. ErrConflict: the version is not the one that v was.
+	// An envelope has at most 64 KiB and 8 signatures, a version 100 envelopes, and one actor adds at most 25 of them:
+	// beyond that is an ErrConflict too, until some are removed.
 	AddEnvelope(ctx context.Context, v *Version, e Envelope, opts *ChangeOptions) error
+	// RemoveEnvelope takes away an envelope, as Facts has it; what it was is told by its digest in the history. It takes a
+	// Reason: the version may be trusted no more. ErrNotFound: the version has no such envelope.
+	RemoveEnvelope(ctx context.Context, v *Version, e Envelope, opts *ChangeOptions) error
 	// RecordDeployment records that a version is served at an endpoint, or with what share of the traffic from now
 	// on. In the lineage the endpoint then serves the version.
 	RecordDeployment(ctx context.Context, model string, number int, at Endpoint, opts *ChangeOptions) error
@@ -247,7 +252,10 @@ func (f *Facts) add(row backend.Row) error {
 	case factServing:
 		into = &f.Serving
 	case factEnvelopes:
-		into = &f.Envelopes
+		if err := f.addEnvelopes(r.Fact); err != nil {
+			return fmt.Errorf("%s of version %d: %w: %w", kind, row.Key[1].Int(), ErrCorrupt, err)
+		}
+		return nil
 	case factEndpoints:
 		into = &f.Endpoints
 	default:

@@ -247,6 +247,9 @@ func (Unimplemented) ApplyRetention(context.Context, *RetentionPlan, *ChangeOpti
 func (Unimplemented) Facts(context.Context, *Version) (*Facts, error) {
 	return nil, unsupported("Facts")
 }
+func (Unimplemented) RemoveEnvelope(context.Context, *Version, Envelope, *ChangeOptions) error {
+	return unsupported("RemoveEnvelope")
+}
 func (Unimplemented) AddEnvelope(context.Context, *Version, Envelope, *ChangeOptions) error {
 	return unsupported("AddEnvelope")
 }

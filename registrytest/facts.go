@@ -22,6 +22,7 @@ var factPromises = []promise{
 	{"the commit that made a version is in its lineage", factsCommit},
 	{"secrets are masked in the provenance", factsMasked},
 	{"an envelope is kept once, and only with the version that it was made for", factsEnvelopes},
+	{"envelopes are bounded by who adds them, and can be removed for a reason", factsEnvelopesBounded},
 	{"envelopes that many add at once are all kept", factsEnvelopeRace},
 	{"deployments are recorded, changed and ended, in the history and the lineage", factsDeployments},
 	{"a deployment whose data trained the version is recorded without a cycle", factsFeedback},
@@ -211,6 +212,56 @@ func factsEnvelopes(s *trial) {
 	s.fails(s.r.AddEnvelope(s.ctx, &other, envelopeOf("c"), nil), modelregistry.ErrNotFound, "version 2")
 	s.fails(s.r.AddEnvelope(s.ctx, v, modelregistry.Envelope{}, nil), modelregistry.ErrInvalid, "lacks")
 	s.unchanged(before)
+}
+
+func factsEnvelopesBounded(s *trial) {
+	v := s.registerSpec(modelregistry.VersionSpec{})
+	with := func(n, size int) modelregistry.Envelope {
+		e := modelregistry.Envelope{PayloadType: "text/plain", Payload: []byte("x")}
+		for range n {
+			e.Signatures = append(e.Signatures, modelregistry.EnvelopeSignature{Sig: make([]byte, size)})
+		}
+		return e
+	}
+	large := with(1, 64)
+	large.Payload = make([]byte, 50_000)
+	add := func(e modelregistry.Envelope) func() error {
+		return func() error { return s.r.AddEnvelope(s.ctx, v, e, nil) }
+	}
+	s.refused([]mistake{
+		{"very many signatures", add(with(6500, 64)), modelregistry.ErrInvalid, "6500 signatures, at most 8"},
+		{"a signature too many", add(with(9, 64)), modelregistry.ErrInvalid, "at most 8"},
+		{"a signature too long", add(with(1, 8193)), modelregistry.ErrInvalid, "from 1 to 8192"},
+		{"no signature", add(with(1, 0)), modelregistry.ErrInvalid, "from 1 to 8192"},
+		{"an envelope too long", add(large), modelregistry.ErrInvalid, "at most 65536"},
+	})
+	// Who adds junk without end fills a part of the room.
+	mallory := s.r.As("mallory")
+	for i := range 25 {
+		s.ok(mallory.AddEnvelope(s.ctx, v, envelopeOf(fmt.Sprint("junk ", i)), nil))
+	}
+	s.fails(mallory.AddEnvelope(s.ctx, v, envelopeOf("more"), nil), modelregistry.ErrConflict, `25 envelopes by "mallory"`)
+	large.Payload = make([]byte, 40_000)
+	for i := range 4 {
+		large.Payload[0] = byte(i)
+		s.ok(s.r.As("eve").AddEnvelope(s.ctx, v, large, nil))
+	}
+	large.Payload[0] = 9
+	s.fails(s.r.As("eve").AddEnvelope(s.ctx, v, large, nil), modelregistry.ErrConflict, "262144")
+	s.ok(s.r.AddEnvelope(s.ctx, v, envelopeOf("good"), nil))
+
+	junk := s.facts(v).Envelopes[0]
+	equal(s, "who added it", junk.AddedBy, "mallory")
+	equal(s, "when it was added", junk.Added.IsZero(), false)
+	before := s.state()
+	s.fails(s.r.RemoveEnvelope(s.ctx, v, junk, nil), modelregistry.ErrInvalid, "Reason")
+	s.fails(s.r.RemoveEnvelope(s.ctx, v, envelopeOf("none"), &modelregistry.ChangeOptions{Reason: "x"}), modelregistry.ErrNotFound, "envelope")
+	s.unchanged(before)
+	s.ok(s.r.RemoveEnvelope(s.ctx, v, junk, &modelregistry.ChangeOptions{Reason: "nobody's"}))
+	s.fails(s.r.RemoveEnvelope(s.ctx, v, junk, &modelregistry.ChangeOptions{Reason: "again"}), modelregistry.ErrNotFound, "envelope")
+	equal(s, "event", s.last("fraud").String(), "version.unsigned fraud/1 by ada: nobody's")
+	equal(s, "envelopes", len(s.facts(v).Envelopes), 29)
+	s.ok(mallory.AddEnvelope(s.ctx, v, envelopeOf("one more"), nil))
 }
 
 func factsEnvelopeRace(s *trial) {

@@ -93,8 +93,17 @@ func Envelop(v *modelregistry.Version, facts *modelregistry.Facts, key ed25519.P
 // Check says whether one of the keys vouches for the version as it is: nil, or a *NotSigned with the reason. It asks
 // nothing but its arguments.
 func Check(facts *modelregistry.Facts, v *modelregistry.Version, keys ...ed25519.PublicKey) error {
-	fail := func(format string, args ...any) error {
-		return &NotSigned{Version: v.Ref(), Reason: fmt.Sprintf(format, args...)}
+	_, err := vouching(facts, v, keys)
+	return err
+}
+
+// vouching is Check; it returns the envelope by which a key vouches.
+func vouching(facts *modelregistry.Facts, v *modelregistry.Version, keys []ed25519.PublicKey) (*modelregistry.Envelope, error) {
+	fail := func(format string, args ...any) (*modelregistry.Envelope, error) {
+		return nil, &NotSigned{Version: v.Ref(), Reason: fmt.Sprintf(format, args...)}
+	}
+	if facts == nil {
+		return fail("nothing is known of it")
 	}
 	for _, key := range keys {
 		if len(key) != ed25519.PublicKeySize {
@@ -119,7 +128,7 @@ func Check(facts *modelregistry.Facts, v *modelregistry.Version, keys ...ed25519
 		}
 		problem := covers(e.Payload, v, facts)
 		if problem == "" {
-			return nil
+			return e, nil
 		}
 		reason = problem
 	}
