@@ -45,6 +45,9 @@ func TestFilterCanonicalForm(t *testing.T) {
 		"NOT tags.k IS NULL":                               "tags.`k` IS NOT NULL",
 		"NOT name NOT LIKE 'a'":                            "name LIKE 'a'",
 		"creation_timestamp > 1700000000123":               "creation_timestamp > 1700000000123",
+		"creation_timestamp < 253402300799999":             "creation_timestamp < 253402300799999", // the end of 9999
+		"creation_timestamp > '2263-01-01'":                "creation_timestamp > '2263-01-01'",
+		"creation_timestamp > -62135596799999":             "creation_timestamp > -62135596799999",
 		"creation_timestamp = '1700000000123'":             "creation_timestamp IN (1700000000123)",
 		"created < '2024-05-31T12:00:00+02:00'":            "creation_timestamp < '2024-05-31T10:00:00Z'",
 		"timestamp = '2024-05-31'":                         "last_updated_timestamp IN ('2024-05-31')",

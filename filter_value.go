@@ -110,7 +110,7 @@ func (p *filterParser) addTime(c *condition, t token) error {
 	return nil
 }
 
-const maxMillis = math.MaxInt64 / 1_000_000 // what fits into microseconds, with room; years are checked besides
+const maxMillis = math.MaxInt64 / 1000 // what fits into microseconds; years are checked besides
 
 // String prints the filter in one form, which parses to the same: page tokens are bound to it.
 func (f *filter) String() string {
