@@ -15,6 +15,7 @@ func experimentRoutes() []route {
 		{method: http.MethodGet, path: "experiments/get-by-name", about: "an experiment by its name", handle: (*call).getExperimentByName},
 		{method: http.MethodGet, path: "experiments/search", about: "search experiments", handle: (*call).searchExperiments},
 		{method: http.MethodPost, path: "experiments/search", about: "search experiments", handle: (*call).searchExperiments},
+		{method: http.MethodPost, path: "experiments/search-datasets", about: "the data sets that runs of experiments read", handle: (*call).searchDatasets},
 		{method: http.MethodPost, path: "experiments/update", about: "rename an experiment", handle: (*call).updateExperiment},
 		{method: http.MethodPost, path: "experiments/delete", about: "delete an experiment and its runs, to be restored", handle: (*call).deleteExperiment},
 		{method: http.MethodPost, path: "experiments/restore", about: "restore a deleted experiment", handle: (*call).restoreExperiment},

@@ -7,7 +7,7 @@ import "github.com/modelregistry-go/modelregistry"
 const maxPoints = 100_000
 
 func (c *call) metricHistory() (any, error) {
-	id, key := c.required("run_id"), c.required("metric_key")
+	id, key := c.runID(), c.required("metric_key")
 	limit, q := c.maxResults(maxPoints, maxPoints), modelregistry.Query{PageToken: c.pageToken()}
 	if c.problem != nil {
 		return nil, c.problem

@@ -20,7 +20,7 @@ type artifactJSON struct {
 }
 
 func (c *call) listRunArtifacts() (any, error) {
-	id, path := c.required("run_id"), c.text("path")
+	id, path := c.runID(), c.text("path")
 	if c.problem != nil {
 		return nil, c.problem
 	}

@@ -24,7 +24,7 @@ const maxParam = 6000
 const maxRunName = 250
 
 func (c *call) logMetric() (any, error) {
-	id := c.required("run_id")
+	id := c.runID()
 	p := c.whole().point()
 	if c.problem != nil {
 		return nil, c.problem
@@ -33,7 +33,7 @@ func (c *call) logMetric() (any, error) {
 }
 
 func (c *call) logParam() (any, error) {
-	id, key, value := c.required("run_id"), c.required("key"), c.text("value")
+	id, key, value := c.runID(), c.required("key"), c.text("value")
 	if c.problem != nil {
 		return nil, c.problem
 	}
@@ -41,7 +41,7 @@ func (c *call) logParam() (any, error) {
 }
 
 func (c *call) logBatch() (any, error) {
-	id := c.required("run_id")
+	id := c.runID()
 	metrics, params, tags := c.objects("metrics"), c.objects("params"), c.objects("tags")
 	for _, batch := range []struct {
 		what      string
@@ -80,7 +80,7 @@ func (c *call) logBatch() (any, error) {
 }
 
 func (c *call) logInputs() (any, error) {
-	id := c.required("run_id")
+	id := c.runID()
 	var entries modelregistry.RunEntries
 	for _, in := range c.objects("datasets") {
 		d := in.object("dataset")
@@ -102,7 +102,7 @@ func (c *call) logInputs() (any, error) {
 }
 
 func (c *call) logOutputs() (any, error) {
-	id := c.required("run_id")
+	id := c.runID()
 	if !c.has("models") {
 		c.missing("models")
 	}
@@ -135,7 +135,10 @@ func (c *call) log(id string, entries modelregistry.RunEntries) (any, error) {
 	if err := c.mayReference("", referenced(entries)); err != nil {
 		return nil, err
 	}
-	name := entries.Tags[tagRunName]
+	name, named := entries.Tags[tagRunName]
+	if named && name == "" {
+		delete(entries.Tags, tagRunName) // MLflow names no run so, and keeps tag and name alike
+	}
 	if name != "" && (strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > maxRunName) {
 		return nil, invalid("Invalid run name '%s': it has to have from 1 to %d characters, not all blank.", clip(name), maxRunName)
 	}

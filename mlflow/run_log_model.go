@@ -17,7 +17,7 @@ const maxHistory = 100_000
 // logModel appends to a tag, after reading it: of two models that are logged to a run in the same moment, one can be
 // missing from the list. Nothing but the user interface reads it.
 func (c *call) logModel() (any, error) {
-	id, text := c.required("run_id"), c.required("model_json")
+	id, text := c.runID(), c.required("model_json")
 	if c.problem != nil {
 		return nil, c.problem
 	}

@@ -24,6 +24,8 @@ func runRoutes() []route {
 		{method: http.MethodPost, path: "runs/set-tag", about: "set a tag of a run", handle: (*call).setRunTag},
 		{method: http.MethodPost, path: "runs/delete-tag", about: "delete a tag of a run", handle: (*call).deleteRunTag},
 		{method: http.MethodGet, path: "metrics/get-history", about: "the points of a metric of a run", handle: (*call).metricHistory},
+		{method: http.MethodGet, path: "metrics/get-history-bulk", about: "the points of a metric of some runs", handle: (*call).metricHistories},
+		{method: http.MethodGet, path: "metrics/get-history-bulk-interval", about: "a sample of the points of a metric of some runs", handle: (*call).sampledHistories},
 		{method: http.MethodGet, path: "artifacts/list", about: "what a run left under a path", handle: (*call).listRunArtifacts},
 	}
 }
@@ -39,6 +41,14 @@ func runResource(run *modelregistry.Run) Resource {
 }
 
 func noRun(err error, id string) error { return orNotFound(err, "Run with id=%s not found", clip(id)) }
+
+// runID is the field run_id, which clients of long ago call run_uuid.
+func (c *call) runID() string {
+	if c.text("run_id") == "" && c.text("run_uuid") != "" {
+		return c.text("run_uuid")
+	}
+	return c.required("run_id")
+}
 
 // run is a run, and the registry for doing action with it.
 func (c *call) run(action Action, id string) (modelregistry.Registry, *modelregistry.Run, error) {
@@ -87,6 +97,9 @@ func (c *call) createRun() (any, error) {
 	switch name := spec.Tags[tagRunName]; {
 	case spec.Name == "":
 		spec.Name = name
+		if name == "" {
+			delete(spec.Tags, tagRunName) // or tag and name would part
+		}
 	case name == "":
 		spec.Tags[tagRunName] = spec.Name
 	case spec.Name != name:
@@ -111,7 +124,7 @@ func (c *call) createRun() (any, error) {
 }
 
 func (c *call) getRun() (any, error) {
-	id := c.required("run_id")
+	id := c.runID()
 	if c.problem != nil {
 		return nil, c.problem
 	}
@@ -123,7 +136,7 @@ func (c *call) getRun() (any, error) {
 }
 
 func (c *call) updateRun() (any, error) {
-	id := c.required("run_id")
+	id := c.runID()
 	var patch modelregistry.RunPatch
 	if status := c.choice("status", "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"); status != "" {
 		patch.Status = new(modelregistry.RunStatus(status))
@@ -159,7 +172,7 @@ func (c *call) restoreRun() (any, error) { return c.putRun(Update, false) }
 
 // putRun deletes or restores a run.
 func (c *call) putRun(action Action, deleted bool) (any, error) {
-	id := c.required("run_id")
+	id := c.runID()
 	if c.problem != nil {
 		return nil, c.problem
 	}
@@ -172,7 +185,7 @@ func (c *call) putRun(action Action, deleted bool) (any, error) {
 }
 
 func (c *call) setRunTag() (any, error) {
-	id, key, value := c.required("run_id"), c.required("key"), c.text("value")
+	id, key, value := c.runID(), c.required("key"), c.text("value")
 	if c.problem != nil {
 		return nil, c.problem
 	}
@@ -180,7 +193,7 @@ func (c *call) setRunTag() (any, error) {
 }
 
 func (c *call) deleteRunTag() (any, error) {
-	id, key := c.required("run_id"), c.required("key")
+	id, key := c.runID(), c.required("key")
 	if c.problem != nil {
 		return nil, c.problem
 	}

@@ -1,9 +1,12 @@
 package mlflow
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/modelregistry-go/modelregistry"
 )
@@ -57,6 +60,11 @@ func (c *call) createVersion() (any, error) {
 	if err != nil {
 		return nil, noModel(err, name)
 	}
+	if src.modelID != "" && src.copyOf == nil {
+		if err := c.tellLoggedModel(reg, src.modelID, v); err != nil { // the version is there, and a retry would make another
+			c.s.opts.Logger.WarnContext(c.r.Context(), "note a version on its logged model", "model_id", src.modelID, "error", err)
+		}
+	}
 	return versionAnswer{versionOf(v)}, nil
 }
 
@@ -74,6 +82,34 @@ func (c *call) register(reg modelregistry.Registry, name string, spec modelregis
 		v, err = reg.Register(c.r.Context(), name, spec)
 	}
 	return v, err
+}
+
+// tagModelVersions is where MLflow keeps which versions were made of a logged model: a JSON list.
+const tagModelVersions = "mlflow.modelVersions"
+
+// tellLoggedModel notes a version on the logged model that it was made of, in a tag that is read and then written: of two
+// versions that are made in the same moment one can be missing. Nothing but the user interface reads it.
+func (c *call) tellLoggedModel(reg modelregistry.Registry, id string, v *modelregistry.Version) error {
+	m, err := reg.LoggedModel(c.r.Context(), id)
+	if err != nil {
+		return notMissing(err)
+	}
+	var made []json.RawMessage
+	if text := m.Tags.Get(tagModelVersions); text != "" && json.Unmarshal([]byte(text), &made) != nil {
+		return nil // the caller's own
+	}
+	name, err := json.Marshal(v.Model)
+	if err != nil {
+		return err
+	}
+	made = append(made, json.RawMessage(fmt.Sprintf(`{"name": %s, "version": %d}`, name, v.Number)))
+	for ; ; made = made[1:] {
+		text := "[" + strings.Join(each(made, func(m json.RawMessage) string { return string(m) }), ", ") + "]"
+		if utf8.RuneCountInString(text) <= maxHistory {
+			_, err = reg.UpdateLoggedModel(c.r.Context(), id, modelregistry.LoggedModelPatch{SetTags: map[string]string{tagModelVersions: text}})
+			return notMissing(err)
+		}
+	}
 }
 
 // versionParameters are the name of a model and the number of a version of it, which is 0 if there is no such.

@@ -1,10 +1,13 @@
 """Tracking, as far as registering models needs it."""
 
+import json
 import math
+import os
 
 import mlflow
 import pytest
-from mlflow.entities import Metric, Param, RunTag, ViewType
+import requests
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from conftest import MAJOR
@@ -126,6 +129,57 @@ def test_datasets_are_inputs_of_a_run(client, experiment, trained):
     assert {t.key: t.value for t in only.tags} == {"mlflow.data.context": "training"}
 
 
+def test_what_the_page_asks_of_many_runs(client, experiment):
+    """The routes that only MLflow's page uses, of which there are no methods of the client."""
+    ids = []
+    for context in ["training", "eval"]:
+        with mlflow.start_run() as run:
+            for step in range(10):
+                mlflow.log_metric("loss", step / 2, step=step)
+            client.log_inputs(run.info.run_id, [DatasetInput(Dataset("iris", "d1", "local", "{}"), [InputTag("mlflow.data.context", context)])])
+        ids.append(run.info.run_id)
+    base = os.environ["MLFLOW_TRACKING_URI"] + "/ajax-api/2.0/mlflow/"
+
+    def asked(path, **params):
+        return requests.get(base + "metrics/" + path, params={"metric_key": "loss", **params}, timeout=30)
+
+    points = asked("get-history-bulk", run_id=ids).json()["metrics"]
+    assert [(m["run_id"], m["step"], m["value"]) for m in points] == [(i, s, s / 2) for i in sorted(ids) for s in range(10)]
+    assert len(asked("get-history-bulk", run_id=ids, max_results=7).json()["metrics"]) == 7
+    assert asked("get-history-bulk").status_code == 400
+    sample = asked("get-history-bulk-interval", run_ids=ids, max_results=3).json()["metrics"]
+    for run_id in ids:
+        steps = [m["step"] for m in sample if m["run_id"] == run_id]
+        assert steps[0] == 0 and steps[-1] == 9 and len(steps) <= (3 if MAJOR >= 3 else 10)
+    assert asked("get-history-bulk-interval", run_ids=ids, start_step=1).status_code == 400
+    assert asked("get-history-bulk-interval", run_ids=ids, max_results=0).status_code == 400
+    found = requests.post(base + "experiments/search-datasets", json={"experiment_ids": [experiment.experiment_id]}, timeout=30).json()
+    assert sorted((d["name"], d["digest"], d["context"]) for d in found["dataset_summaries"]) == [("iris", "d1", "eval"), ("iris", "d1", "training")]
+
+
+def test_old_clients_say_run_uuid(client, experiment):
+    with mlflow.start_run() as run:
+        pass
+    base = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/"
+    requests.post(base + "set-tag", json={"run_uuid": run.info.run_id, "key": "k", "value": "v"}, timeout=30).raise_for_status()
+    got = requests.get(base + "get", params={"run_uuid": run.info.run_id}, timeout=30).json()
+    assert {"key": "k", "value": "v"} in got["run"]["data"]["tags"]
+
+
+def test_a_run_has_more_metrics_than_one_call_can_log(client, experiment):
+    with mlflow.start_run() as run:
+        for at in range(0, 12_000, 1000):
+            client.log_batch(run.info.run_id, metrics=[Metric(f"m{i}", i, 0, 0) for i in range(at, at + 1000)])
+    assert len(client.get_run(run.info.run_id).data.metrics) == 12_000
+
+
+def test_a_run_name_is_never_set_to_nothing(client, experiment):
+    with mlflow.start_run(run_name="kept") as run:
+        client.set_tag(run.info.run_id, "mlflow.runName", "")
+    got = client.get_run(run.info.run_id)
+    assert got.info.run_name == "kept" and got.data.tags["mlflow.runName"] == "kept"
+
+
 def test_nested_runs(client, experiment):
     with mlflow.start_run() as parent:
         with mlflow.start_run(nested=True) as child:
@@ -155,3 +209,15 @@ def test_logged_models(client, experiment):
     client.delete_logged_model(model.model_id)
     with pytest.raises(MlflowException):
         mlflow.get_logged_model(model.model_id)
+
+
+@pytest.mark.skipif(MAJOR < 3, reason="MLflow 2 has no logged models")
+def test_a_logged_model_tells_its_versions(client, name, experiment):
+    with mlflow.start_run():
+        model = mlflow.initialize_logged_model(name="net")
+        mlflow.finalize_logged_model(model.model_id, "READY")
+    client.create_registered_model(name)
+    for _ in range(2):
+        client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id)
+    told = json.loads(mlflow.get_logged_model(model.model_id).tags["mlflow.modelVersions"])
+    assert [(v["name"], int(v["version"])) for v in told] == [(name, 1), (name, 2)]
