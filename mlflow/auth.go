@@ -45,6 +45,9 @@ func (c *call) authenticate() error {
 	if c.s.opts.Authenticate == nil {
 		return nil
 	}
+	if len(c.r.Header.Values("Authorization")) > 1 { // a proxy may have looked at the other one
+		return &apiError{Code: "BAD_REQUEST", Message: "The request has more than one Authorization header."}
+	}
 	principal, err := c.s.opts.Authenticate(c.r)
 	if err != nil {
 		return &apiError{Code: "UNAUTHENTICATED", Message: err.Error()}

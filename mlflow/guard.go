@@ -57,7 +57,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case g.foreign(r):
 		refuse(w, "Cross-origin request blocked")
 	case !g.preflight(w, r):
-		g.next.ServeHTTP(steady(w, r))
+		w, steadied := steady(w, r)
+		defer func() { r.Pattern = steadied.Pattern }() // for who counts requests by it
+		g.next.ServeHTTP(w, steadied)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -52,6 +53,8 @@ func (o *observer) wrap(next http.Handler) http.Handler {
 		start := time.Now()
 		o.running.Inc()
 		defer o.running.Dec()
+		who := new(string)
+		r = r.WithContext(context.WithValue(r.Context(), whoKey{}, who))
 		answer := &observed{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			took := time.Since(start)
@@ -71,10 +74,24 @@ func (o *observer) wrap(next http.Handler) http.Handler {
 				level = slog.LevelError
 			}
 			o.log.Log(r.Context(), level, "request", "method", r.Method, "path", r.URL.Path, "status", answer.status,
-				"bytes", answer.written, "took", took.Round(time.Microsecond).String(), "from", r.RemoteAddr)
+				"bytes", answer.written, "took", took.Round(time.Microsecond).String(), "from", r.RemoteAddr, "who", *who)
 		}()
 		next.ServeHTTP(answer, r)
 	})
+}
+
+// whoKey is of a request's context: where to say who makes it.
+type whoKey struct{}
+
+// remembered is authenticate, and lets the log say who it was.
+func remembered(authenticate func(*http.Request) (string, error)) func(*http.Request) (string, error) {
+	return func(r *http.Request) (string, error) {
+		name, err := authenticate(r)
+		if who, ok := r.Context().Value(whoKey{}).(*string); ok && err == nil {
+			*who = name
+		}
+		return name, err
+	}
 }
 
 // route is a ServeMux pattern without its method; "" of what nobody registered.

@@ -23,6 +23,7 @@ type serveFlags struct {
 	store           storeFlags
 	listen          string
 	tokens          string
+	maxConnections  int
 	cert, key       string
 	hosts, origins  string
 	webhookKey      string
@@ -44,7 +45,8 @@ func serve(ctx context.Context, args []string, std streams) (err error) {
 	set := flags("serve", std)
 	f.store.add(set)
 	set.StringVar(&f.listen, "listen", "127.0.0.1:5000", "the `address` to listen at; port 0 is any that is free")
-	set.StringVar(&f.tokens, "tokens", "", "a `file` of bearer tokens, a line each: name token, or: name token read")
+	set.StringVar(&f.tokens, "tokens", "", "a `file` of bearer tokens, for its owner alone, a line each: name token, or: name token read; a SIGHUP makes the server read it anew")
+	set.IntVar(&f.maxConnections, "max-connections", 1000, "the `number` of connections at once, and no more than the files that the process may open allow")
 	set.StringVar(&f.cert, "tls-cert", "", "a `file` with the certificate chain in PEM; with --tls-key the server speaks HTTPS")
 	set.StringVar(&f.key, "tls-key", "", "a `file` with the certificate's private key in PEM")
 	set.StringVar(&f.hosts, "allowed-hosts", "", "`names`, separated by commas, that clients may call the server by besides localhost and private addresses; * is any")
@@ -59,8 +61,11 @@ func serve(ctx context.Context, args []string, std streams) (err error) {
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("--tls-cert and --tls-key come together")
 	}
+	if f.maxConnections < 1 {
+		return errors.New("--max-connections is at least 1")
+	}
 	log := f.logger(std)
-	opts, err := f.options(log)
+	opts, tokens, err := f.options(log)
 	if err != nil {
 		return err
 	}
@@ -79,6 +84,11 @@ func serve(ctx context.Context, args []string, std streams) (err error) {
 	if opts.Authenticate == nil && !isLoopback(listener.Addr()) {
 		log.Warn("anybody who reaches this address can change the registry; see --tokens", "address", listener.Addr().String())
 	}
+	if opts.Authenticate != nil && f.cert == "" && !isLoopback(listener.Addr()) {
+		log.Warn("tokens come over plain HTTP, which who is on the way can read: see --tls-cert, or let a proxy that speaks HTTPS "+
+			"alone reach this address", "address", listener.Addr().String())
+	}
+	defer reloadOnHangup(ctx, tokens, log)()
 	hooks := &webhook.Options{Logger: log, Open: opts.Secrets.Open, AllowPrivate: f.privateWebhooks, AllowHTTP: f.privateWebhooks}
 	opts.Webhooks = webhook.New(reg, hooks)
 	stopHooks := deliver(ctx, reg, hooks, log)
@@ -98,29 +108,30 @@ func (f *serveFlags) logger(std streams) *slog.Logger {
 }
 
 // options are those of the handler.
-func (f *serveFlags) options(log *slog.Logger) (*mlflow.Options, error) {
+func (f *serveFlags) options(log *slog.Logger) (*mlflow.Options, *tokenFile, error) {
 	opts := &mlflow.Options{Logger: log, AllowedHosts: list(f.hosts), AllowedOrigins: list(f.origins)}
+	var tokens *tokenFile
 	if f.tokens != "" {
-		t, err := readTokens(f.tokens)
-		if err != nil {
-			return nil, err
+		var err error
+		if tokens, err = openTokens(f.tokens); err != nil {
+			return nil, nil, err
 		}
-		opts.Authenticate, opts.Authorize = t.authenticate, t.authorize
+		opts.Authenticate, opts.Authorize = remembered(tokens.authenticate), tokens.authorize
 	}
 	path := f.webhookKey
 	if path == "" {
 		dir, err := f.store.directory()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		path = dir + string(os.PathSeparator) + "webhook.key"
 	}
 	key, err := webhookKey(path, f.webhookKey == "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	opts.Secrets, err = webhook.NewSealer(key)
-	return opts, err
+	return opts, tokens, err
 }
 
 // list splits what commas separate; nil if there is nothing.
@@ -185,7 +196,8 @@ func (f *serveFlags) answer(ctx context.Context, l net.Listener, reg modelregist
 	o := newObserver(log)
 	opts.Metrics = o.handler()
 	server := &http.Server{
-		Handler: o.wrap(mlflow.Handler(reg, opts)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		Handler: o.wrap(mlflow.Handler(reg, opts)), ConnState: newConnections(affordable(f.maxConnections, descriptors())).changed,
+		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
