@@ -12,6 +12,7 @@ import (
 var contextPromises = []promise{
 	{"a context that has ended does nothing and is answered", endedContext},
 	{"a context that ends while an Update waits for a lock is answered at once", endsWaiting},
+	{"a context that ends in the middle of a long Find is answered soon", longFind},
 }
 
 func endedContext(s *store) {

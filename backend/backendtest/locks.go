@@ -16,6 +16,7 @@ var lockPromises = []promise{
 	{"numbers taken as the highest and one more are never taken twice", maxPlusOne},
 	{"Updates that share one of several locks see each other's commits", sharedOfSeveral},
 	{"Updates with different locks all commit", differentLocks},
+	{"Updates that write the same rows in opposite orders all commit", crossing},
 	{"transactions that read and then write never fail as locked", readThenWrite},
 	{"what an Update that fails has read is committed when it answers", failedReads},
 	{"unique values have one owner under concurrent Updates with a lock", oneOwner},

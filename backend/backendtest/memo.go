@@ -11,6 +11,7 @@ import (
 var memoPromises = []promise{
 	{"FindMemo answers the first row that Find does, decoded", memoAnswers},
 	{"FindMemo decodes every state of a row, and none that was not committed", memoStates},
+	{"FindMemo takes no query for another", memoQueries},
 	{"FindMemo is never behind an Update that returned", memoNeverStale},
 }
 
@@ -109,6 +110,59 @@ func memoStates(s *store) {
 	both("a=4", "a row that was made anew")
 	s.insert(b, "cells", cell("b", "x", 5))
 	s.memoIs(b, byTag, "b=5", "another row that comes first now")
+}
+
+// memoQueries asks queries that are alike but for one part, each when all the others were answered.
+func memoQueries(s *store) {
+	one := cells
+	one.Name, one.Indexes = "one", []backend.Index{{Fields: []string{"tag"}}, {Fields: []string{"labels"}}, {Fields: []string{"notes"}}}
+	two := one
+	two.Name = "two"
+	b := s.declared(one, two)
+	texts := []string{"", "x", "y", "xy", "tag", "labels", "\x01", "tagx", "one"}
+	rows := map[string][]backend.Row{}
+	for i, table := range []*backend.Table{&one, &two} {
+		for j, value := range texts {
+			r := cell(fmt.Sprintf("%s%d", table.Name, j), value, int64((j*5+i)%len(texts)))
+			r.Fields["labels"] = []string{texts[(j+1+i)%len(texts)], texts[(j+4)%len(texts)]}
+			r.Fields["notes"] = text("k", texts[(j+2)%len(texts)], "kx", texts[(j+3+i)%len(texts)], "x", value)
+			rows[table.Name] = append(rows[table.Name], r)
+		}
+		s.insert(b, table.Name, rows[table.Name]...)
+	}
+	var queries []backend.Query
+	for _, table := range []string{"one", "two"} {
+		for _, order := range []string{"", "n", "tag"} {
+			for _, value := range texts {
+				v := backend.StringValue(value)
+				for _, where := range [][]backend.Cond{
+					{eq("tag", v)}, {eq("labels", v)}, {eq("id", v)}, {{Field: "notes", Name: "k", Value: v}}, {{Field: "notes", Name: "kx", Value: v}},
+					{eq("tag", v), eq("labels", backend.StringValue("x"))}, {eq("tag", backend.StringValue("x")), eq("labels", v)},
+					{eq("labels", v), eq("labels", backend.StringValue("y"))}, {{Field: "tag", Op: backend.Gt, Value: v}}, {{Field: "tag", Op: backend.Le, Value: v}},
+				} {
+					queries = append(queries, backend.Query{Table: table, Where: where, Order: order},
+						backend.Query{Table: table, Where: where, Order: order, Desc: true})
+				}
+			}
+		}
+	}
+	tables := map[string]*backend.Table{"one": &one, "two": &two}
+	for range 2 {
+		for _, q := range queries {
+			want := ""
+			if found := answer(tables[q.Table], rows[q.Table], q); len(found) > 0 {
+				got, err := decode(found[0])
+				if err != nil {
+					s.Fatal(err)
+				}
+				want = got.(string)
+			}
+			s.memoIs(b, q, want, "FindMemo takes no query for another: "+show(q))
+			if s.Failed() {
+				return
+			}
+		}
+	}
 }
 
 // memoNeverStale reads beside writers: at least what was acknowledged before the read, at most what was begun.

@@ -84,6 +84,16 @@ func sqlMutants() []mutant {
 		{"Postgres: a View of several states", "Views", openPostgres(func(d *sqldb.Dialect) {
 			d.BeginView = []string{"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", "SELECT 1"}
 		}), nil},
+		{"Postgres: deadlocks not tried again", "Locks/Updates_that_write_the_same_rows", openPostgres(func(d *sqldb.Dialect) {
+			classify := d.Classify
+			d.Classify = func(err error) sqldb.Fault {
+				var server interface{ SQLState() string }
+				if errors.As(err, &server) && server.SQLState() == "40P01" {
+					return sqldb.Broken
+				}
+				return classify(err)
+			}
+		}), nil},
 		{"SQLite: deferred transactions", "Locks", openSQLite(func(d *sqldb.Dialect) { d.BeginUpdate = []string{"BEGIN DEFERRED"} }), nil},
 		{"SQLite: a wrong collation", "Values/strings", openSQLite(func(d *sqldb.Dialect) { d.Types[backend.String] = "TEXT COLLATE NOCASE" }), nil},
 		{"SQLite: a View whose snapshot begins late", "Views", openSQLite(func(d *sqldb.Dialect) { d.BeginView = []string{"BEGIN", "COMMIT"} }), nil},

@@ -60,6 +60,9 @@ func mutants() []mutant {
 		"a wait for a lock that ignores its context":     "Contexts",
 		"an older declaration writes":                    "Declare",
 		"an Upgrade of a fresh store":                    "Declare",
+		"a group commit that answers before the commit":  "Updates/an_Update_beside_others",
+		"a long Find that ignores its context":           "Contexts",
+		"a memo that takes a query for another":          "Memo",
 		"a table is declared otherwise":                  "Declare",
 		"a failed Declare is remembered":                 "Declare",
 		"a unique index outlives its format":             "Declare",
@@ -79,12 +82,15 @@ func mutants() []mutant {
 			mutant{"memory: " + name, where, wrap(name, openMemory), inMemory},
 			mutant{"SQLite: " + name, where, wrap(name, openSQLite(unchanged)), nil})
 	}
+	list = append(list, mutant{"a store that empties itself at Close", "Close", openWorld("a store that empties itself at Close"), oneHandle})
 	return append(list, sqlMutants()...)
 }
 
 func openMemory(testing.TB) func() backend.Backend {
 	return func() backend.Backend { return memory.New() }
 }
+
+var oneHandle = &backendtest.Options{OneHandle: true}
 
 var inMemory = &backendtest.Options{InMemory: true}
 

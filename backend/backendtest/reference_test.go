@@ -3,6 +3,7 @@ package backendtest_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/modelregistry-go/modelregistry/backend"
+	"github.com/modelregistry-go/modelregistry/backend/backendtest"
 )
 
 // A world is a store of the reference backend: the plainest that keeps the contract, with one promise taken away by its
@@ -20,7 +22,11 @@ type world struct {
 	turn     chan struct{} // held by the Update that runs
 	byName   sync.Map      // the locks of the mutations that let Updates run at once: name to chan struct{}
 	last     atomic.Int64  // position
+	waiting  atomic.Int64  // Updates that wait for their turn
 	later    sync.WaitGroup
+
+	faults      *backendtest.Faults
+	unpublished *state // what a group of Updates has made of the state
 
 	mu    sync.Mutex
 	state state
@@ -118,6 +124,9 @@ func (h *handle) Close() error {
 	h.closing.Lock()
 	defer h.closing.Unlock()
 	h.closed = true
+	if h.is("a store that empties itself at Close") {
+		h.change(func(s *state) { s.tables = map[string]rows{}; s.format = 0 })
+	}
 	return nil
 }
 
@@ -158,7 +167,7 @@ func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
 			}
 		}
 	})
-	tx := &tx{handle: h, schema: schema, base: h.current().next()}
+	tx := &tx{handle: h, ctx: ctx, schema: schema, base: h.current().next()}
 	if schema.Upgrade != nil && from < schema.Format && (from > 0 || h.is("an Upgrade of a fresh store")) {
 		err = schema.Upgrade(tx, from)
 	}
@@ -169,7 +178,18 @@ func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
 		}
 		return err
 	}
-	h.change(tx.apply)
+	done := false
+	err = h.commit(func() error {
+		h.change(tx.apply)
+		done = true
+		return nil
+	})
+	if err != nil {
+		if !done {
+			h.change(func(s *state) { *s = before })
+		}
+		return err
+	}
 	h.schema = schema
 	return nil
 }
@@ -219,7 +239,7 @@ func (h *handle) View(ctx context.Context, fn func(backend.Reader) error) error 
 	}
 	defer end()
 	snapshot := h.current()
-	return fn(reader{h, h.schema, func() state {
+	return fn(reader{h, ctx, h.schema, func() state {
 		if h.is("a View reads what is committed at each read") {
 			return h.current()
 		}
@@ -237,7 +257,10 @@ func (h *handle) FindMemo(ctx context.Context, q backend.Query, decode func(back
 		return nil, backend.ErrNotFound
 	}
 	name := q.Table + found[0].Key.String()
-	if !h.is("a memo of an earlier state") {
+	switch {
+	case h.is("a memo that takes a query for another") && len(q.Where) > 0:
+		name = q.Table + q.Where[0].Value.String() + q.Order
+	case !h.is("a memo of an earlier state"):
 		name += string(found[0].Doc)
 	}
 	h.memoMu.Lock()
@@ -250,6 +273,14 @@ func (h *handle) FindMemo(ctx context.Context, q backend.Query, decode func(back
 		h.memo[name] = v
 	}
 	return v, err
+}
+
+// publish commits for all Updates of a group, when none is left that waits to take part.
+func (w *world) publish() {
+	if w.unpublished != nil && w.waiting.Load() == 0 {
+		w.change(func(s *state) { *s = *w.unpublished })
+		w.unpublished = nil
+	}
 }
 
 // concurrent are the mutations that let Updates run at once.
@@ -298,16 +329,24 @@ func (h *handle) Update(ctx context.Context, locks []string, fn func(backend.Tx)
 		return err
 	}
 	defer end()
+	h.waiting.Add(1)
 	unlock, err := h.lock(ctx, locks)
+	h.waiting.Add(-1)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { unlock() }()
 	base := h.current()
+	if h.is("a group commit that answers before the commit") {
+		if h.unpublished != nil {
+			base = *h.unpublished
+		}
+		defer h.publish()
+	}
 	if base.format > h.schema.Format && !h.is("an older declaration writes") {
 		return backend.ErrFormat
 	}
-	tx := &tx{handle: h, schema: h.schema, base: base.next()}
+	tx := &tx{handle: h, ctx: ctx, schema: h.schema, base: base.next()}
 	if h.is("a panic commits") {
 		defer func() { h.change(tx.apply) }()
 	}
@@ -324,10 +363,35 @@ func (h *handle) Update(ctx context.Context, locks []string, fn func(backend.Tx)
 	if err != nil && !h.is("an error commits") {
 		return err
 	}
+	if h.is("a group commit that answers before the commit") {
+		next := base.next()
+		tx.apply(&next)
+		h.unpublished = &next
+		return err
+	}
 	if h.is("a commit that is visible later") {
 		h.later.Go(func() { h.change(tx.apply) })
 		return err
 	}
-	h.change(tx.apply)
-	return err
+	answer := h.commit(func() error {
+		h.change(tx.apply)
+		return nil
+	})
+	switch {
+	case h.is("a commit error is ignored"):
+		return err
+	case h.is("a lost commit is applied again") && errors.Is(answer, backendtest.ErrLost):
+		unlock()
+		unlock = func() {}
+		return h.Update(ctx, locks, fn)
+	}
+	return cmp.Or(err, answer)
+}
+
+// commit is that of the faults that a world was opened with, if it was.
+func (w *world) commit(commit func() error) error {
+	if w.faults == nil {
+		return commit()
+	}
+	return w.faults.Commit(commit)
 }

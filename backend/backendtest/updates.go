@@ -11,6 +11,7 @@ import (
 var updatePromises = []promise{
 	{"an Update sees its own changes", ownChanges},
 	{"an Update is visible on every handle when it returns", visibleAtOnce},
+	{"an Update beside others is visible on every handle when it returns", visibleBeside},
 	{"an error leaves no trace, and is answered", errorNoTrace},
 	{"a panic leaves no trace, and goes on", panicNoTrace},
 	{"the end of the context in fn leaves no trace", cancelNoTrace},
