@@ -26,9 +26,6 @@ func versionPath(path string) bool {
 
 // versionFiles is the files of the version that a path is of, and what remains of the path; "." if nothing does.
 func (c *call) versionFiles(path string) (files fs.FS, rest string, err error) {
-	if misleading(path) {
-		return nil, "", errPath
-	}
 	parts := strings.SplitN(path, "/", 4)
 	parts = append(parts, make([]string, 4-len(parts))...)
 	id, rest := parts[1], cmp.Or(parts[3], ".")
@@ -142,8 +139,12 @@ func (c *call) getVersionArtifact() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if misleading(path) {
-		return nil, errPath
+	path, err = queriedPath(path)
+	if err == nil && path == "" {
+		err = errPath
+	}
+	if err != nil {
+		return nil, err
 	}
 	v, err := reg.Version(c.r.Context(), name, number)
 	if err != nil {

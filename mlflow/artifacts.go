@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/modelregistry-go/modelregistry"
 )
@@ -36,20 +37,12 @@ func artifactRoutes() []route {
 
 func artifactResource(path string) Resource { return Resource{Kind: KindArtifact, Name: path} }
 
-// checkArtifact checks a path that the guard has not seen, because it was in a query, and what the guard lets pass: MLflow
-// takes # in a path for a trick, and cannot name such a file.
-func checkArtifact(path string) error {
-	if path == "" || misleading(path) || !versionPath(path) && (strings.Contains(path, "#") || strings.Contains(path, "%23")) {
-		return errPath
-	}
-	return nil
-}
-
 // writableArtifact is the path among the artifacts that the URL names, and the registry for changing what is there.
 func (c *call) writableArtifact(action Action) (modelregistry.Registry, string, error) {
-	path := c.r.PathValue("path")
-	if action == Delete { // clients name all of a run's files with a slash behind
-		path = strings.TrimSuffix(path, "/")
+	given := c.r.PathValue("path")
+	path, err := storedPath(given)
+	if err != nil {
+		return nil, "", err
 	}
 	reg, err := c.authorize(action, artifactResource(path))
 	switch {
@@ -57,12 +50,29 @@ func (c *call) writableArtifact(action Action) (modelregistry.Registry, string, 
 		return nil, "", err
 	case versionPath(path):
 		return nil, "", &apiError{Code: "PERMISSION_DENIED", Message: "What is below " + versionArtifacts + "/ are the files of registered versions, which never change."}
+	case path == "", action != Delete && strings.HasSuffix(given, "/"): // clients name all of a run's files with a slash behind
+		return nil, "", errPath
 	}
-	return reg, path, checkArtifact(path)
+	return reg, path, nil
+}
+
+// checkNewArtifact refuses names that no new file should have. MLflow takes # in a path for a trick, and Windows a backslash
+// for a slash: who means them writes them as they are told. What a terminal takes for a command is no part of a name.
+func checkNewArtifact(given, path string) error {
+	switch {
+	case strings.ContainsAny(given, `#\`), strings.Contains(given, "%23"):
+		return errPath
+	case strings.ContainsFunc(path, unicode.IsControl):
+		return invalid("Invalid path %q: the name of a file has no control characters.", clip(path))
+	}
+	return nil
 }
 
 func (c *call) putArtifact() (any, error) {
 	reg, path, err := c.writableArtifact(Update)
+	if err == nil {
+		err = checkNewArtifact(c.r.PathValue("path"), path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +93,13 @@ func (c *call) deleteArtifacts() (any, error) {
 }
 
 func (c *call) getArtifact() (any, error) {
-	path := c.r.PathValue("path")
-	if versionPath(path) {
+	path, err := storedPath(c.r.PathValue("path"))
+	switch {
+	case err != nil:
+		return nil, err
+	case path == "":
+		return nil, errPath
+	case versionPath(path):
 		return c.openVersionPath(path)
 	}
 	reg, err := c.authorize(Read, artifactResource(path))
@@ -96,9 +111,6 @@ func (c *call) getArtifact() (any, error) {
 
 // openArtifact answers with the file at path; called is what the client called it.
 func (c *call) openArtifact(reg modelregistry.Registry, path, called string) (any, error) {
-	if err := checkArtifact(path); err != nil {
-		return nil, err
-	}
 	f, err := reg.OpenArtifact(c.r.Context(), path)
 	if err != nil {
 		return nil, noArtifact(err, called)
@@ -147,7 +159,11 @@ func (c *call) getBelow(root, path string) (any, error) {
 	if schemeRE.MatchString(root) {
 		return nil, invalid("The artifacts are at %s, which clients open and this server does not.", clip(root))
 	}
-	if err := checkArtifact(path); err != nil { // by itself too: it must not lead out of root
+	path, err := queriedPath(path) // by itself: it must not lead out of root
+	if err == nil && path == "" {
+		err = errPath
+	}
+	if err != nil {
 		return nil, err
 	}
 	full := root + "/" + path
@@ -159,20 +175,18 @@ func (c *call) getBelow(root, path string) (any, error) {
 }
 
 func (c *call) listDirectory() (any, error) {
-	path := strings.TrimSuffix(c.text("path"), "/")
+	given := c.text("path")
 	if c.problem != nil {
 		return nil, c.problem
 	}
-	if path == "." {
-		path = ""
-	}
-	if versionPath(path) {
+	path, err := storedPath(given)
+	switch {
+	case err != nil:
+		return nil, err
+	case versionPath(path):
 		return c.listVersionPath(path)
 	}
 	reg, err := c.authorize(Read, artifactResource(path))
-	if err == nil && path != "" {
-		err = checkArtifact(path)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -210,6 +224,7 @@ func (c *call) answerFiles(files iter.Seq2[artifactJSON, error]) (any, error) {
 		if err != nil {
 			return nil, c.cutOff(err)
 		}
+		f.Path = wireName(f.Path)
 		text, err := json.Marshal(f)
 		if err != nil {
 			return nil, c.cutOff(err)
@@ -241,14 +256,12 @@ func (c *call) presigned() (any, error) {
 }
 
 func (c *call) cannot(action Action, message string) (any, error) {
-	path := c.r.PathValue("path")
-	if _, err := c.authorize(action, artifactResource(path)); err != nil {
+	path, err := storedPath(c.r.PathValue("path"))
+	if err != nil {
 		return nil, err
 	}
-	if path != "" {
-		if err := checkArtifact(path); err != nil {
-			return nil, err
-		}
+	if _, err := c.authorize(action, artifactResource(path)); err != nil {
+		return nil, err
 	}
 	return nil, &apiError{Code: "NOT_IMPLEMENTED", Message: message}
 }

@@ -145,7 +145,7 @@ func TestArtifactNamesAreUnquotedOnce(t *testing.T) {
 		"...":                "...",
 		"what%3F":            "what?",
 		"p;q=1":              "p;q=1",
-		"line%0Abreak%22":    "line\nbreak\"",
+		"break%22":           `break"`,
 	} {
 		s.do(http.MethodPut, artifactsURL+"/names/"+quoted, name).ok()
 		f, err := s.reg.OpenArtifact(t.Context(), "names/"+name)
@@ -156,7 +156,15 @@ func TestArtifactNamesAreUnquotedOnce(t *testing.T) {
 		require.True(t, strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment; filename"), "%q", got.header)
 	}
 	require.Len(t, s.names("names"), 10)
-	s.do(http.MethodPut, artifactsURL+"/names/%23", "x").fails(400, "INVALID_PARAMETER_VALUE", "Invalid path")
+	for _, name := range []string{"%23", "a%5cb", "a/"} {
+		s.do(http.MethodPut, artifactsURL+"/names/"+name, "x").fails(400, "INVALID_PARAMETER_VALUE", "Invalid path")
+	}
+	for _, name := range []string{"line%0Abreak", "%1b%5B2J", "%7f", "a/%C2%9B/b", "％1B"} {
+		got := s.do(http.MethodPut, artifactsURL+"/names/"+name, "x")
+		require.Equal(t, 400, got.status, name)
+		require.Contains(t, string(got.body), "control characters")
+	}
+	require.Len(t, s.names("names"), 10)
 }
 
 func TestArtifactsOfAVersionCanBeReadAndNotChanged(t *testing.T) {
@@ -169,7 +177,8 @@ func TestArtifactsOfAVersionCanBeReadAndNotChanged(t *testing.T) {
 	root := fmt.Sprintf("registry/%s/%d", v.ModelID, v.Number)
 
 	require.Equal(t, []string{"MLmodel 11", "data/"}, s.names(root))
-	require.Equal(t, []string{"weights#1.bin 7"}, s.names(root+"/data"))
+	require.Equal(t, []string{"weights％231.bin 7"}, s.names(root+"/data"))
+	require.Equal(t, "weights", string(s.get(artifactsURL+"/"+root+"/data/weights％231.bin").body))
 	got := s.get(artifactsURL + "/" + root + "/data/weights%231.bin")
 	require.Equal(t, "weights", string(got.body))
 	require.Equal(t, `"`+digestOf("weights")+`"`, got.header.Get("ETag"))

@@ -50,7 +50,7 @@ func (c *Client) placeOf(uri string) place {
 	if !ok || u.RawQuery != "" || u.Fragment != "" {
 		return place{dir: uri}
 	}
-	if dir = strings.Trim(dir, "/"); dir != "" && (!fs.ValidPath(dir) || dir == ".") {
+	if dir = cleanPath(strings.Trim(dir, "/")); dir != "" && !fs.ValidPath(dir) {
 		return place{dir: uri}
 	}
 	return place{proxied: true, dir: dir}
@@ -91,15 +91,16 @@ func (c *Client) locate(ctx context.Context, v *modelregistry.Version) (place, e
 
 // follow reads an artifact URI, which may name a logged model or a run's directory.
 func (c *Client) follow(ctx context.Context, uri string) (place, error) {
-	if id, ok := strings.CutPrefix(uri, "models:/"); ok && !strings.ContainsAny(id, "/@") {
+	if id, ok := strings.CutPrefix(uri, "models:/"); ok && !strings.ContainsAny(strings.Trim(id, "/"), "/@") {
+		id = strings.Trim(id, "/")
 		m, err := c.loggedModel(ctx, id)
 		if err != nil {
 			return place{}, err
 		}
 		return c.placeOf(uriOf(m.Artifacts)), nil
 	}
-	if strings.HasPrefix(uri, "runs:/") {
-		u, err := modelregistry.ParseURI(uri)
+	if at, ok := strings.CutPrefix(uri, "runs:/"); ok && !strings.HasPrefix(at, "/") {
+		u, err := modelregistry.ParseURI("runs:/" + cleanPath(at))
 		if err != nil {
 			return place{}, err
 		}

@@ -20,7 +20,7 @@ import (
 
 // escapePath makes a URL's path of a path of artifacts: every character that means something there stands for itself.
 func escapePath(dir string) string {
-	elements := strings.Split(dir, "/")
+	elements := strings.Split(wirePath(dir), "/")
 	for i, e := range elements {
 		elements[i] = strings.ReplaceAll(url.PathEscape(e), "+", "%2B")
 	}
@@ -43,11 +43,12 @@ func (c *Client) listProxied(ctx context.Context, dir string) ([]listedFile, err
 			Size  remoteInt `json:"file_size"`
 		} `json:"files"`
 	}
-	if err := c.call(ctx, get(proxyPath, url.Values{"path": {dir}}), &answer); err != nil {
+	if err := c.call(ctx, get(proxyPath, url.Values{"path": {wirePath(dir)}}), &answer); err != nil {
 		return nil, err
 	}
 	out := make([]listedFile, 0, len(answer.Files))
 	for _, f := range answer.Files {
+		f.Path = storedName(f.Path)
 		if !plainName(f.Path) || f.Size < 0 {
 			return nil, fmt.Errorf("%w: the server lists a file %.80q of %d bytes, which is no plain name", modelregistry.ErrCorrupt, f.Path, f.Size)
 		}

@@ -19,3 +19,10 @@ func Endpoints() []Endpoint {
 	}
 	return out
 }
+
+// The form of names that MLflow's clients are told.
+var (
+	WireName     = wireName
+	StoredName   = storedName
+	ComesThrough = comesThrough
+)

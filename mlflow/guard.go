@@ -48,10 +48,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Add("Vary", "Origin")
 	h.Add("Vary", "Sec-Fetch-Site")
+	r, plain := withPlainPath(r)
 	switch {
 	case !g.knownHost(r):
 		refuse(w, "Invalid Host header - possible DNS rebinding attack detected")
-	case !strings.HasPrefix(r.URL.Path, "/") || misleading(strings.TrimSuffix(r.URL.Path[1:], "/")):
+	case !plain:
 		// Here, since http.ServeMux would redirect some of them to what it takes them for.
 		g.s.fail(w, r, errPath)
 	case g.foreign(r):
@@ -69,6 +70,33 @@ func (g *guard) foreign(r *http.Request) bool {
 	as := *r
 	as.Method = http.MethodPost // the protection lets through what changes nothing
 	return g.cross.Check(&as) != nil
+}
+
+// artifactPathRE is what is in front of a path of artifacts in a URL.
+var artifactPathRE = regexp.MustCompile(`^/[a-z-]+/2\.0/mlflow-artifacts/(?:artifacts|presigned|mpu/[a-z]+)/`)
+
+// withPlainPath is a request with the one path that its URL means, if it means no more than one. Of an artifact's, clients
+// send some with slashes and dots too many.
+func withPlainPath(r *http.Request) (*http.Request, bool) {
+	before := artifactPathRE.FindString(r.URL.Path)
+	if before == "" {
+		return r, strings.HasPrefix(r.URL.Path, "/") && !misleading(strings.TrimSuffix(r.URL.Path[1:], "/"))
+	}
+	given := r.URL.Path[len(before):]
+	path := cleanPath(given)
+	if path != "" && strings.HasSuffix(given, "/") {
+		path += "/" // it means a directory
+	}
+	if misleading(strings.TrimSuffix(path, "/")) {
+		return r, false
+	}
+	if path == given {
+		return r, true
+	}
+	plain, u := *r, *r.URL
+	u.Path, u.RawPath = before+path, ""
+	plain.URL = &u
+	return &plain, true
 }
 
 func refuse(w http.ResponseWriter, text string) {
@@ -126,7 +154,7 @@ var errPath = invalid("Invalid path")
 const maxUnquote = 8 // how often a path may be quoted; each time takes reading it all
 
 // misleading says whether a relative path may lead elsewhere than it seems to: as it is, or to somebody who unquotes it
-// once more, or again and again. What is stored under a path that passes can safely become a file of that name.
+// once more, or again and again, or takes a backslash for a slash.
 func misleading(p string) bool {
 	for element := range strings.SplitSeq(p, "/") {
 		if p != "" && (element == "" || element == ".") { // harmless, but another name for what has one
@@ -146,12 +174,12 @@ func misleading(p string) bool {
 	return true
 }
 
-var absoluteRE = regexp.MustCompile(`^(?i:/|file:|[a-z]:(/|$))`)
+var absoluteRE = regexp.MustCompile(`^(?i:[/\\]|file:|[a-z]:([/\\]|$))`)
 
 // climbs says whether a path is absolute or goes up, maybe behind what some readers take for the end of an element.
 func climbs(p string) bool {
-	return strings.ContainsAny(p, "\\\x00") || absoluteRE.MatchString(p) ||
-		slices.Contains(strings.FieldsFunc(p, func(r rune) bool { return strings.ContainsRune("/;?#", r) }), "..")
+	return strings.IndexByte(p, 0) >= 0 || absoluteRE.MatchString(p) ||
+		slices.Contains(strings.FieldsFunc(p, func(r rune) bool { return strings.ContainsRune(`/\;?#`, r) }), "..")
 }
 
 var quotedRE = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)

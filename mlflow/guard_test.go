@@ -29,7 +29,7 @@ func TestPathsThatPassStayBelowTheirRoot(t *testing.T) {
 		require.True(t, p == "" || path.Clean(p) == p, "%q", p)
 		for {
 			require.True(t, p == "" || filepath.IsLocal(p), "%q", p)
-			require.NotContains(t, p, `\`)
+			require.True(t, p == "" || filepath.IsLocal(strings.ReplaceAll(p, `\`, "/")), "%q", p)
 			for _, end := range ";?#" {
 				before, _, _ := strings.Cut(p, string(end))
 				require.True(t, before == "" || before == "." || filepath.IsLocal(before), "%q", p)

@@ -50,7 +50,8 @@ type Options struct {
 const apiVersion = "3.17.2"
 
 // Handler serves a registry to MLflow clients. It keeps no state; several may serve one registry. Below an http.ServeMux it
-// is the mux that answers unclean paths, with a redirect; as a Server's Handler this one refuses them.
+// is the mux that answers unclean paths, with a redirect; as a Server's Handler this one cleans those of artifacts and refuses
+// others.
 func Handler(reg modelregistry.Registry, opts *Options) http.Handler {
 	if opts == nil {
 		opts = &Options{}

@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/modelregistry-go/modelregistry"
 )
@@ -48,9 +47,9 @@ func (c *call) listArtifacts(reg modelregistry.Registry, root, path string) (any
 	if schemeRE.MatchString(root) {
 		return nil, invalid("The artifacts are at %s, which clients open and this server does not.", root)
 	}
-	path = strings.TrimSuffix(path, "/")
-	if misleading(path) {
-		return nil, errPath
+	path, err := queriedPath(path)
+	if err != nil {
+		return nil, err
 	}
 	dir, prefix := root, ""
 	if path != "" {

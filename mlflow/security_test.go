@@ -135,9 +135,12 @@ func TestPathsThatLeadOutwardAreRefused(t *testing.T) {
 		"2.0/mlflow/logged-models/" + p.model.ID + "/artifacts/files?artifact_file_path=",
 	}
 	var targets [][2]string // method and target
+	for _, path := range coded {
+		targets = append(targets, [2]string{http.MethodGet, "/api/" + inQuery[0] + path})
+	}
 	for _, root := range []string{"/api/", "/ajax-api/"} {
 		for route, methods := range inPath {
-			for _, path := range outward {
+			for _, path := range slices.Concat(outward, coded) {
 				for _, method := range methods {
 					targets = append(targets, [2]string{method, root + proxy + route + path})
 				}
