@@ -155,6 +155,8 @@ func (c *change) setAlias(alias string, number int) error {
 		if err := c.dropAlias(alias, AliasMoved); err != nil {
 			return err
 		}
+	} else if n := len(c.model.Aliases); n >= maxAliases {
+		return &Conflict{Model: c.model.Name, Alias: alias, Reason: fmt.Sprintf("model %q has %d aliases, as many as there can be", c.model.Name, n)}
 	}
 	v, err := c.version(number)
 	if err != nil {

@@ -181,6 +181,12 @@ const (
 	maxApprovers = 100
 	maxRemarks   = 100
 	maxRequestID = 64
+
+	// The room in a request's row: for what was asked, what approvers say with their votes, and the remarks of others, so
+	// that no one of them takes that of another.
+	maxRequestBytes = 512 << 10
+	maxVoteBytes    = 200 << 10
+	maxRemarkBytes  = 200 << 10
 )
 
 // checkElectorate checks how many approvals of whom are asked for.

@@ -142,7 +142,7 @@ func checkVoter(actor string) error {
 	if strings.TrimSpace(actor) == "" {
 		return fmt.Errorf("actor: %w: empty; approvals are somebody's (see Registry.As)", ErrInvalid)
 	}
-	return checkText("actor", actor, maxActor)
+	return checkName("actor", actor, maxActor)
 }
 
 // request makes a request.
@@ -190,6 +190,11 @@ func (c *change) request(g *gating, number int, spec RequestSpec) (*Request, err
 		return nil, err
 	}
 	q.From, q.Verdicts = v.Stage, verdicts
+	if row, err := q.row(); err != nil {
+		return nil, err
+	} else if err := checkBytes("request with its waivers and what the gates say", len(row.Doc), maxRequestBytes); err != nil {
+		return nil, err
+	}
 	c.model.Pending = append(slices.Clip(c.model.Pending), p)
 	if err := c.note(ApprovalRequested, q, "request", q); err != nil {
 		return nil, err

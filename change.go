@@ -66,7 +66,7 @@ func (r *registry) newChange(tx backend.Tx, name, reason string, create bool) (*
 
 // checkChange checks what every event carries.
 func (r *registry) checkChange(reason string) error {
-	if err := checkText("actor", r.actor, maxActor); err != nil {
+	if err := checkName("actor", r.actor, maxActor); err != nil {
 		return err
 	}
 	return checkText("reason", reason, maxReason)

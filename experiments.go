@@ -76,7 +76,7 @@ func checkExperimentName(name string) error {
 	if len(name) > maxKeyBytes {
 		return fmt.Errorf("experiment name %.40q…: %w: %d bytes, at most %d", name, ErrInvalid, len(name), maxKeyBytes)
 	}
-	return checkText("experiment name", name, maxExperiment)
+	return checkName("experiment name", name, maxExperiment)
 }
 
 var urlRE = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`)
@@ -111,7 +111,7 @@ func (r *registry) createExperiment(ctx context.Context, name string, spec Exper
 	if err := checkEntries("tag", spec.Tags, maxTagValue); err != nil {
 		return nil, err
 	}
-	if err := checkText("actor", r.actor, maxActor); err != nil {
+	if err := checkName("actor", r.actor, maxActor); err != nil {
 		return nil, err
 	}
 	if err := r.ensureDefault(ctx); err != nil {

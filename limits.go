@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// The limits are MLflow's, so that what one registry holds the other can; lengths are in characters.
+// The limits are MLflow's, so that what one registry holds the other can; lengths are in characters. What becomes a part of
+// a key or is indexed as unique is never longer than maxKeyBytes: four times 256.
 const (
 	maxName        = 256
 	maxDescription = 5000
@@ -29,7 +30,30 @@ const (
 	maxReason      = 5000
 	maxEntries     = 10_000 // tags, params, metrics of one version; lineage edges of one call
 	maxPath        = 1024   // bytes of a file's path
+	maxAliases     = 1000   // of a model
+
+	// maxRow is how many bytes of JSON a model's or a version's row has: backends take documents of 1 MiB. Its tags are in
+	// events before and after a change of them, and so may have less than half; and what guards a model likewise.
+	maxRow        = 1<<20 - 4096
+	maxTagBytes   = 400 << 10
+	maxGuardBytes = 400 << 10
 )
+
+// checkTags says whether a model or a version can have so many tags in all.
+func checkTags(tags Map[string]) error {
+	if n := tags.Len(); n > maxEntries {
+		return fmt.Errorf("%w: %d tags in all, at most %d", ErrInvalid, n, maxEntries)
+	}
+	return checkBytes("tags", len(appendMap(nil, tags)), maxTagBytes)
+}
+
+// checkBytes says whether something that is stored is short enough.
+func checkBytes(what string, n, limit int) error {
+	if n > limit {
+		return fmt.Errorf("%s: %w: %d bytes in all, at most %d", what, ErrInvalid, n, limit)
+	}
+	return nil
+}
 
 // checkText refuses what some backend could not keep as it is, and what is too long.
 func checkText(what, s string, limit int) error {
@@ -155,7 +179,7 @@ func checkNumber(number int) error {
 }
 
 func osUser() string {
-	if u, err := user.Current(); err == nil && checkText("actor", u.Username, maxActor) == nil {
+	if u, err := user.Current(); err == nil && checkName("actor", u.Username, maxActor) == nil {
 		return u.Username
 	}
 	return ""

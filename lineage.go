@@ -92,7 +92,9 @@ type Graph struct {
 
 const (
 	maxNodePart = 500 // characters of a node's name or version
-	maxNodePath = 2000
+	// maxNodeBytes is for both: with the kind they are a part of a key.
+	maxNodeBytes = maxKeyBytes - 64 - 2*len(nodeSeparator)
+	maxNodePath  = 2000
 )
 
 var kindRE = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
@@ -122,9 +124,12 @@ func (n Node) check() error {
 	if strings.ContainsAny(n.Name+n.Version, nodeSeparator) {
 		return fmt.Errorf("node %.80q: %w: its name contains a control character", n.Name, ErrInvalid)
 	}
+	if size := len(n.Name) + len(n.Version); size > maxNodeBytes {
+		return fmt.Errorf("node %.40q…: %w: %d bytes of name and version, at most %d", n.Name, ErrInvalid, size, maxNodeBytes)
+	}
 	for _, err := range []error{
-		checkText("node name", n.Name, maxNodePart),
-		checkText("node version", n.Version, maxNodePart),
+		checkName("node name", n.Name, maxNodePart),
+		checkName("node version", n.Version, maxNodePart),
 		checkText("node path", n.Path, maxNodePath),
 		checkEntries("attribute", n.Attributes.Clone(), maxTagValue),
 	} {

@@ -36,7 +36,7 @@ func checkLoggedText(what, text string) error {
 	if len(text) > maxKeyBytes {
 		return fmt.Errorf("%s %.40q…: %w: %d bytes, at most %d", what, text, ErrInvalid, len(text), maxKeyBytes)
 	}
-	return checkText(what, text, maxLoggedModel)
+	return checkName(what, text, maxLoggedModel)
 }
 
 func checkLoggedName(name string) error {

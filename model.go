@@ -103,6 +103,9 @@ func (m *modelRow) row() (backend.Row, error) {
 	if err != nil {
 		return backend.Row{}, fmt.Errorf("encode model: %w", err)
 	}
+	if err := checkBytes(fmt.Sprintf("model %q with its tags, aliases and holders", m.Name), len(doc), maxRow); err != nil {
+		return backend.Row{}, err
+	}
 	return backend.Row{
 		Key: backend.Key{modelKey(m.Name)},
 		Fields: map[string]any{

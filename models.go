@@ -23,6 +23,9 @@ func (r *registry) CreateModel(ctx context.Context, name string, spec ModelSpec)
 	if err := checkEntries("tag", spec.Tags, maxTagValue); err != nil {
 		return nil, wrap("CreateModel", name, err)
 	}
+	if err := checkTags(MapOf(spec.Tags)); err != nil {
+		return nil, wrap("CreateModel", name, err)
+	}
 	err = r.changeModel(ctx, name, spec.Reason, true, nil, func(c *change) error {
 		if !c.isNew {
 			return fmt.Errorf("model %q: %w", name, ErrExists)
@@ -94,6 +97,11 @@ func (r *registry) UpdateModel(ctx context.Context, name string, patch ModelPatc
 			m.Description = *patch.Description
 		}
 		m.Tags = m.Tags.with(patch.SetTags, patch.DeleteTags)
+		if len(patch.SetTags) > 0 {
+			if err := checkTags(m.Tags); err != nil {
+				return err
+			}
+		}
 		if err := m.protect(&patch); err != nil {
 			return err
 		}

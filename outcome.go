@@ -68,7 +68,7 @@ func (t *Tally) Check() error {
 	if t.Variant == "" {
 		return fmt.Errorf("variant: %w: empty", ErrInvalid)
 	}
-	if err := checkText("variant", t.Variant, maxName); err != nil {
+	if err := checkName("variant", t.Variant, maxName); err != nil {
 		return err
 	}
 	if err := checkText("phase", t.Phase, maxPhase); err != nil {

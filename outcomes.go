@@ -22,7 +22,7 @@ func (r *registry) recordOutcomes(ctx context.Context, test, shard string, talli
 	if shard == "" {
 		return fmt.Errorf("shard: %w: empty", ErrInvalid)
 	}
-	if err := checkText("shard", shard, maxShard); err != nil {
+	if err := checkName("shard", shard, maxShard); err != nil {
 		return err
 	}
 	if len(tallies) > maxTallies {
@@ -72,7 +72,7 @@ func checkTestName(name string) error {
 	if name == "" {
 		return fmt.Errorf("test name: %w: empty", ErrInvalid)
 	}
-	return checkText("test name", name, maxName)
+	return checkName("test name", name, maxName)
 }
 
 func (r *registry) Outcomes(ctx context.Context, test string) ([]Tally, error) {

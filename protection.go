@@ -44,7 +44,11 @@ func (m *Model) protect(patch *ModelPatch) error {
 	if n := m.ProtectedAliases.Len(); n > maxProtected {
 		return fmt.Errorf("%w: %d protected aliases, at most %d", ErrInvalid, n, maxProtected)
 	}
-	return nil
+	size := 0
+	for alias := range m.ProtectedAliases.All() {
+		size += len(alias)
+	}
+	return checkBytes("protected aliases", size, maxGuardBytes)
 }
 
 // checkUnprotected refuses what a protected model is safe from, and one with a protected alias: whoever asks for it by the

@@ -74,8 +74,8 @@ func (spec *VersionSpec) draft() (v Version, semver Semver, err error) {
 	if spec.CopyOf != "" && (spec.Files != nil || spec.Artifacts != "") {
 		return v, semver, fmt.Errorf("%w: CopyOf is set beside Files or Artifacts; the version has the files of one", ErrInvalid)
 	}
-	if len(spec.Lineage) > maxEntries || len(spec.Aliases) > maxEntries {
-		return v, semver, fmt.Errorf("%w: more than %d aliases or lineage edges", ErrInvalid, maxEntries)
+	if len(spec.Lineage) > maxEntries || len(spec.Aliases) > maxAliases {
+		return v, semver, fmt.Errorf("%w: more than %d aliases or %d lineage edges", ErrInvalid, maxAliases, maxEntries)
 	}
 	for _, alias := range spec.Aliases {
 		if err := checkAlias(alias); err != nil {
@@ -88,6 +88,7 @@ func (spec *VersionSpec) draft() (v Version, semver Semver, err error) {
 		checkText("source", spec.Source, maxSource),
 		checkText("reason", spec.Reason, maxReason),
 		checkEntries("tag", spec.Tags, maxTagValue),
+		checkTags(MapOf(spec.Tags)),
 		checkEntries("param", spec.Params, maxParamValue),
 		checkMetrics(spec.Metrics),
 	} {

@@ -244,7 +244,7 @@ func New(ctx context.Context, b backend.Backend, blobs Blobs, opts *Options) (Re
 	if r.poll <= 0 {
 		r.poll = 250 * time.Millisecond
 	}
-	if err := checkText("actor", r.actor, maxActor); err != nil {
+	if err := checkName("actor", r.actor, maxActor); err != nil {
 		return nil, &Error{Op: "New", Err: err}
 	}
 	var err error

@@ -93,7 +93,11 @@ func (m *Model) require(patch *ModelPatch) error {
 	if m.Requires = sortRequirements(all); len(m.Requires) > maxRequired {
 		return fmt.Errorf("%w: %d required gates, at most %d", ErrInvalid, len(m.Requires), maxRequired)
 	}
-	return nil
+	size := 0
+	for _, q := range m.Requires {
+		size += len(q.Gate) + len(q.Alias)
+	}
+	return checkBytes("required gates", size, maxGuardBytes)
 }
 
 func sortRequirements(all []Requirement) []Requirement {

@@ -162,6 +162,9 @@ func (v *Version) row() (backend.Row, error) {
 	if err != nil {
 		return backend.Row{}, fmt.Errorf("encode version: %w", err)
 	}
+	if err := checkBytes(fmt.Sprintf("version %s with its tags, params and metrics", v.Ref()), len(doc), maxRow); err != nil {
+		return backend.Row{}, err
+	}
 	metrics := make(map[string]backend.Value, v.Metrics.Len())
 	for name, value := range v.Metrics.All() {
 		metrics[name] = backend.FloatValue(value)

@@ -41,6 +41,11 @@ func (r *registry) UpdateVersion(ctx context.Context, model string, number int, 
 			v.Description = *patch.Description
 		}
 		v.Tags = v.Tags.with(patch.SetTags, patch.DeleteTags)
+		if len(patch.SetTags) > 0 {
+			if err := checkTags(v.Tags); err != nil {
+				return err
+			}
+		}
 		if v.Description == told.Description && slices.Equal(v.Tags.entries, told.Tags.entries) {
 			return nil
 		}

@@ -124,7 +124,7 @@ func (w *Webhook) check() error {
 	if w.Name == "" {
 		return fmt.Errorf("webhook name: %w: empty", ErrInvalid)
 	}
-	if err := checkText("webhook name", w.Name, maxName); err != nil {
+	if err := checkName("webhook name", w.Name, maxName); err != nil {
 		return err
 	}
 	if err := checkText("description", w.Description, maxDescription); err != nil {

@@ -18,6 +18,8 @@ var mistakePromises = []promise{
 	{"a search that is none gets what can be asked", badSearches},
 	{"lineage that is none is refused", badLineage},
 	{"values at the limits are kept", goodValues},
+	{"tags that come to too much over several calls are refused", gatheredTags},
+	{"names that would read as something else are refused", controlNames},
 }
 
 // A mistake is a call that is refused.
@@ -422,4 +424,43 @@ func goodValues(s *trial) {
 	equal(s, "alias", s.names("models:/"+name+"@123"), 1)
 	equal(s, "found by a long tag", s.refs(modelregistry.Query{Filter: "tags." + key + " LIKE 'vvv%'"}), name+"/1")
 	equal(s, "found by an exact long tag", s.refs(modelregistry.Query{Filter: "tags." + key + " = '" + spec.Tags[key][:400] + "'"}), "")
+}
+
+func gatheredTags(s *trial) {
+	s.register("fraud", 1)
+	set := func(i int) map[string]string {
+		return map[string]string{fmt.Sprint("tag", i): strings.Repeat("x", 100_000)}
+	}
+	version := func(i int) func() error {
+		return func() error {
+			_, err := s.r.UpdateVersion(s.ctx, "fraud", 1, modelregistry.VersionPatch{SetTags: set(i)})
+			return err
+		}
+	}
+	model := func(i int) func() error {
+		return func() error {
+			_, err := s.r.UpdateModel(s.ctx, "fraud", modelregistry.ModelPatch{SetTags: set(i)})
+			return err
+		}
+	}
+	for i := range 4 {
+		s.ok(version(i)())
+		s.ok(model(i)())
+	}
+	s.refused([]mistake{
+		{"a fifth of a version", version(4), modelregistry.ErrInvalid, "in all"},
+		{"a fifth of a model", model(4), modelregistry.ErrInvalid, "in all"},
+	})
+	s.ok(version(3)())
+}
+
+func controlNames(s *trial) {
+	var mistakes []mistake
+	for _, name := range []string{"a\nb", "a\tb", "a\rb", "\x1b[31mred", "a\u0085b", "a\u2028b", "\u202egnp.exe", "a\u2066b", "a\x7f"} {
+		mistakes = append(mistakes, mistake{fmt.Sprintf("a model %q", name), func() error {
+			_, err := s.r.CreateModel(s.ctx, name, modelregistry.ModelSpec{})
+			return err
+		}, modelregistry.ErrInvalid, "control character"})
+	}
+	s.refused(mistakes)
 }
