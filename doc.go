@@ -20,8 +20,10 @@
 //   - A version appears whole or not at all, and never changes its bytes.
 //   - Numbers are 1, 2, 3 … per model and are never used again.
 //   - Two promotions at once never leave two versions in Production; with IfCurrent a promotion is compare-and-swap.
-//   - Every change writes its event in the same transaction, chained by hash within its model. Rollback, At and Verify
-//     read nothing else.
+//   - Every change writes its event in the same transaction, chained by hash within its model. Rollback and At read
+//     nothing else, and Verify compares the events with all columns and rows that they, or anything else, are read from.
+//     That shows what went wrong and what was changed by hand, but not what the database's owner makes anew as a whole:
+//     hold Verify against a [Checkpoint] that was kept elsewhere for that.
 //   - A user's mistake is told apart from a fault: see ErrNotFound, ErrExists, ErrInvalid, ErrConflict and ErrCorrupt.
 //   - No operation costs a statement per row; resolving is one statement.
 //

@@ -172,17 +172,19 @@ func (c *chain) seal(e *Event) (backend.Row, error) {
 	}
 	e.Hash = hashEvent(doc)
 	c.Seq, c.Head, c.Time = e.Seq, e.Hash, e.Time
-	return backend.Row{
-		Fields: map[string]any{
-			"model_id":   backend.StringValue(e.ModelID),
-			"time":       backend.TimeValue(e.Time),
-			"version":    backend.IntValue(int64(e.Version)),
-			"stage_from": backend.StringValue(heldStage(e.Before)),
-			"stage_to":   backend.StringValue(heldStage(e.After)),
-			"alias":      backend.StringValue(e.Alias),
-		},
-		Doc: doc,
-	}, nil
+	return backend.Row{Fields: e.fields(), Doc: doc}, nil
+}
+
+// fields are what an event is found by.
+func (e *Event) fields() map[string]any {
+	return map[string]any{
+		"model_id":   backend.StringValue(e.ModelID),
+		"time":       backend.TimeValue(e.Time),
+		"version":    backend.IntValue(int64(e.Version)),
+		"stage_from": backend.StringValue(heldStage(e.Before)),
+		"stage_to":   backend.StringValue(heldStage(e.After)),
+		"alias":      backend.StringValue(e.Alias),
+	}
 }
 
 // heldStage is the stage among changed fields, if it is one that versions hold.

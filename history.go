@@ -160,47 +160,6 @@ func (r *registry) Follow(ctx context.Context, cursor string) iter.Seq2[*Event, 
 	}
 }
 
-// A VerifyReport is what Verify found.
-type VerifyReport struct {
-	ModelID string
-	Events  int64  // that were checked and are right
-	Broken  *Event // the first event whose link to the one before does not hold; nil if only the end is wrong, or all is right
-	Problem string // what is wrong; "" if all is right
-}
-
-func (r *registry) Verify(ctx context.Context, model string) (*VerifyReport, error) {
-	report := &VerifyReport{}
-	t, err := r.tenureAt(ctx, model, time.Time{})
-	if err != nil {
-		return nil, wrap("Verify", model, err)
-	}
-	report.ModelID = t.ModelID
-	err = r.backend.View(ctx, func(tx backend.Reader) error {
-		end, err := chainEnd(tx, t.ModelID)
-		if err != nil {
-			return err
-		}
-		return report.verify(tx, end)
-	})
-	return report, wrap("Verify", model, err)
-}
-
-// chainEnd reads where a model's chain ends: in the model's row, or where its deletion left it.
-func chainEnd(tx backend.Reader, id string) (chain, error) {
-	rows, err := tx.Find(backend.Query{Table: tableModels, Limit: 1, Where: []backend.Cond{{Field: "id", Value: backend.StringValue(id)}}})
-	if err != nil {
-		return chain{}, fmt.Errorf("read model: %w", err)
-	}
-	if len(rows) == 0 {
-		return readChain(tx, id)
-	}
-	m, err := decodeModelRow(rows[0])
-	if err != nil {
-		return chain{}, err
-	}
-	return m.Chain, nil
-}
-
 func readChain(tx backend.Reader, id string) (c chain, err error) {
 	row, err := tx.Get(tableChains, backend.StringValue(id))
 	if err != nil {
@@ -214,33 +173,6 @@ func decodeChain(row backend.Row) (c chain, err error) {
 		return c, fmt.Errorf("end of chain %v: %w: %w", row.Key, ErrCorrupt, err)
 	}
 	return c, nil
-}
-
-func (report *VerifyReport) verify(tx backend.Reader, end chain) error {
-	var at chain
-	fail := func(e *Event, format string, args ...any) error {
-		report.Broken, report.Problem = e, fmt.Sprintf(format, args...)
-		return fmt.Errorf("history: %w: %s", ErrCorrupt, report.Problem)
-	}
-	q := backend.Query{Table: tableEvents, Limit: eventPage, Where: []backend.Cond{{Field: "model_id", Value: backend.StringValue(report.ModelID)}}}
-	for e, err := range events(tx.Find, q) {
-		switch {
-		case err != nil:
-			return err
-		case e.Seq != at.Seq+1:
-			return fail(e, "event %d follows event %d", e.Seq, at.Seq)
-		case e.Prev != at.Head:
-			return fail(e, "event %d was altered, or the one before it: it is chained to another", e.Seq)
-		case e.Time.Before(at.Time):
-			return fail(e, "event %d is older than the one before it", e.Seq)
-		}
-		at = chain{Seq: e.Seq, Head: e.Hash, Time: e.Time}
-		report.Events++
-	}
-	if at.Seq != end.Seq || at.Head != end.Head {
-		return fail(nil, "the chain ends with event %d, hash %.12s; recorded are %d, %.12s", at.Seq, at.Head, end.Seq, end.Head)
-	}
-	return nil
 }
 
 // tenureAt finds the model that has a name, or had it at a time; the zero time asks for the latest.

@@ -222,8 +222,9 @@ func TestVerifyFindsTheFirstBrokenLink(t *testing.T) {
 		"the last event removed": {func(t string, row *backend.Row) bool {
 			return t != "events" || !bytes.Contains(row.Doc, []byte("champion"))
 		}, 5, 0},
-		"the last event altered":  {replace("events", "champion", "chanpion"), 6, 0},
-		"the first event altered": {replace("events", "model.created", "model.CREATED"), 1, 2},
+		"the last event altered":  {replace("events", "champion", "chanpion"), 5, 6},
+		"the last event's actor":  {replace("events", `"actor":"`, `"actor":"not `), 1, 2},
+		"the first event altered": {replace("events", "model.created", "model.CREATED"), 0, 1},
 		"all events removed":      {func(t string, _ *backend.Row) bool { return t != "events" }, 0, 0},
 	} {
 		b.alter = c.alter

@@ -170,6 +170,10 @@ type tenure struct {
 	Guard   guard  `json:"guard,omitzero"`  // when it was left
 }
 
+func (t tenure) fields() map[string]any {
+	return map[string]any{"model_id": backend.StringValue(t.ModelID)}
+}
+
 func decodeTenure(row backend.Row) (t tenure, err error) {
 	if err := json.Unmarshal(row.Doc, &t); err != nil {
 		return t, fmt.Errorf("name %v: %w: %w", row.Key, ErrCorrupt, err)
@@ -182,7 +186,7 @@ func (c *change) putName(name string, t tenure, since int64) error {
 	if err != nil {
 		return fmt.Errorf("encode name: %w", err)
 	}
-	err = c.tx.Put(tableNames, backend.Row{Key: backend.Key{backend.StringValue(name), backend.IntValue(since)}, Doc: doc})
+	err = c.tx.Put(tableNames, backend.Row{Key: backend.Key{backend.StringValue(name), backend.IntValue(since)}, Fields: t.fields(), Doc: doc})
 	if err != nil {
 		return fmt.Errorf("write name: %w", err)
 	}

@@ -2,6 +2,7 @@ package modelregistry_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/modelregistry-go/modelregistry"
 	"github.com/modelregistry-go/modelregistry/backend/sqlite"
 	"github.com/modelregistry-go/modelregistry/blob"
+	"github.com/modelregistry-go/modelregistry/sign"
 )
 
 // The README's tour, line by line.
@@ -119,6 +121,18 @@ func TestReadme(t *testing.T) {
 	report, err := reg.Verify(ctx, "IrisClassifier")
 	require.NoError(t, err)
 	require.Empty(t, report.Problem)
+
+	trusted, key, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	checkpoint, err := reg.Checkpoint(ctx)
+	require.NoError(t, err)
+	envelope, err := sign.SealCheckpoint(checkpoint, key)
+	require.NoError(t, err)
+	checkpoint, err = sign.OpenCheckpoint(envelope, trusted)
+	require.NoError(t, err)
+	for report, err := range reg.VerifyAll(ctx, checkpoint) {
+		fmt.Println(report.Model, report.Events, report.Problem, err)
+	}
 }
 
 // Every line of Go in the README stands in this file, in that order.

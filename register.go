@@ -172,6 +172,8 @@ type registered struct {
 	Facts map[string]string `json:"facts,omitempty"`
 	// Overridden is the bump that the change of the signature needed, if a smaller one was allowed.
 	Overridden Bump `json:"overridden_bump,omitempty"`
+	// Record is the digest of all that the version is registered as; see recordOf.
+	Record string `json:"record,omitempty"`
 }
 
 // add gives v the next number and its semantic version, and registers it.
@@ -194,7 +196,15 @@ func (c *change) add(v *Version, semver Semver, spec VersionSpec) error {
 		return err
 	}
 	// What else it was registered with is in its row, and what later changes in their events.
-	if e.After, err = jsonFields(registered{v.Digest, v.Semver, facts, overridden}); err != nil {
+	fields, err := jsonFields(v)
+	if err != nil {
+		return err
+	}
+	record, err := recordOf(fields)
+	if err != nil {
+		return err
+	}
+	if e.After, err = jsonFields(registered{v.Digest, v.Semver, facts, overridden, record}); err != nil {
 		return err
 	}
 	origins, err := c.origins(spec)

@@ -138,8 +138,20 @@ type HistoryStore interface {
 	// Cursor is where to Follow from now on: what is told behind it is all that is committed after the call, and perhaps
 	// what was shortly before. Who wants all that was, too, takes the cursor first, and then reads Events.
 	Cursor(ctx context.Context) (string, error)
-	// Verify recomputes the chain of hashes of a model's events. ErrCorrupt: the report names the first broken link.
-	Verify(ctx context.Context, model string) (*VerifyReport, error)
+	// Verify checks a history: of the model that has the name, or had it last; with "id:" and its ID of any model that
+	// ever was; or LineageHistory. It recomputes the chain of hashes of the events, compares the columns that anything is
+	// found by with the documents, replays the events, and compares what they made with the rows of the model, its names
+	// and its versions; and it holds the chain against checkpoints, if any are given. ErrCorrupt: the report says what is
+	// wrong first. It reads one snapshot, in pages: a statement for 500 events, twice, one for 500 versions, and one for 20
+	// signatures, provenances and serving facts.
+	Verify(ctx context.Context, model string, against ...*Checkpoint) (*VerifyReport, error)
+	// VerifyAll verifies every history there is, of deleted models and of lineage too, and looks for rows that belong to
+	// none. A report that has a Problem comes with an ErrCorrupt, and the next follows; without a report the error ends it.
+	VerifyAll(ctx context.Context, against ...*Checkpoint) iter.Seq2[*VerifyReport, error]
+	// Checkpoint is where the chains of these models' events end now, or of all histories if none is named (as for
+	// Verify). Kept where whoever owns the database cannot alter it (see sign.SealCheckpoint), a later Verify against it
+	// shows that no event up to it was taken away, added or rewritten.
+	Checkpoint(ctx context.Context, models ...string) (*Checkpoint, error)
 	// At resolves as of a time: names, stages, aliases and versions as they were then, those since deleted too.
 	At(t time.Time) Resolver
 }

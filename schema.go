@@ -107,8 +107,10 @@ func registryTables() []backend.Table {
 		},
 		{
 			// Which model had a name from when on (microseconds) until when: a name outlives renames and deletions.
-			Name: tableNames,
-			Key:  []backend.Field{{Name: "name"}, {Name: "since", Kind: backend.Int}},
+			Name:    tableNames,
+			Key:     []backend.Field{{Name: "name"}, {Name: "since", Kind: backend.Int}},
+			Fields:  []backend.Field{{Name: "model_id"}},
+			Indexes: []backend.Index{{Fields: []string{"model_id"}}},
 		},
 		{
 			// The ends of the chains of events that no live model's row carries: the lineage's and deleted models'.

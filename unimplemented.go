@@ -115,8 +115,14 @@ func (Unimplemented) Follow(context.Context, string) iter.Seq2[*Event, error] {
 	return unsupportedSeq[*Event]("Follow")
 }
 func (Unimplemented) Cursor(context.Context) (string, error) { return "", unsupported("Cursor") }
-func (Unimplemented) Verify(context.Context, string) (*VerifyReport, error) {
+func (Unimplemented) Verify(context.Context, string, ...*Checkpoint) (*VerifyReport, error) {
 	return nil, unsupported("Verify")
+}
+func (Unimplemented) VerifyAll(context.Context, ...*Checkpoint) iter.Seq2[*VerifyReport, error] {
+	return unsupportedSeq[*VerifyReport]("VerifyAll")
+}
+func (Unimplemented) Checkpoint(context.Context, ...string) (*Checkpoint, error) {
+	return nil, unsupported("Checkpoint")
 }
 func (u Unimplemented) At(time.Time) Resolver { return u }
 func (Unimplemented) Sweep(context.Context, *SweepOptions) (*SweepReport, error) {

@@ -52,8 +52,18 @@ func (c *Client) Cursor(context.Context) (string, error) {
 }
 
 // Verify is not supported: MLflow's registry has no history of changes.
-func (c *Client) Verify(_ context.Context, model string) (*modelregistry.VerifyReport, error) {
+func (c *Client) Verify(_ context.Context, model string, _ ...*modelregistry.Checkpoint) (*modelregistry.VerifyReport, error) {
 	return nil, unable("Verify", model, lacksHistory)
+}
+
+// VerifyAll is not supported: MLflow's registry has no history of changes.
+func (c *Client) VerifyAll(context.Context, ...*modelregistry.Checkpoint) iter.Seq2[*modelregistry.VerifyReport, error] {
+	return unableSeq[*modelregistry.VerifyReport]("VerifyAll", lacksHistory)
+}
+
+// Checkpoint is not supported: MLflow's registry has no history of changes.
+func (c *Client) Checkpoint(context.Context, ...string) (*modelregistry.Checkpoint, error) {
+	return nil, unable("Checkpoint", "", lacksHistory)
 }
 
 // At resolves nothing: MLflow's registry has no history of changes.

@@ -43,9 +43,9 @@ func check(ctx context.Context, r modelregistry.Registry, cannot []string) error
 		}
 	}
 	c.artifacts("")
-	for _, e := range events {
-		if e.Kind == modelregistry.ModelDeleted || e.Kind == modelregistry.ModelRenamed {
-			c.verify(e.Model)
+	for report, err := range r.VerifyAll(ctx) {
+		if c.report("verify all histories", err) && report != nil {
+			c.problem("history of model %q: %+v", report.Model, *report)
 		}
 	}
 	return errors.Join(c.problems...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ var historyPromises = []promise{
 	{"a cursor of now misses nothing that comes", followNow},
 	{"cursors that are damaged, or that Follow could miss something behind, are refused at once", badCursors},
 	{"Verify finds the history of every model whole", verify},
+	{"VerifyAll reaches every history, of what was deleted and of lineage too", verifyAll},
+	{"a checkpoint holds for what was then, and shows what was taken away or rewritten", checkpoints},
 	{"times never fall, also when the clock goes back or stands still", clockBack},
 }
 
@@ -248,18 +251,28 @@ func verify(s *trial) {
 	s.promote("a", 1, production)
 	report, err := s.r.Verify(s.ctx, "a")
 	s.ok(err)
-	equal(s, "report", text(report), text(modelregistry.VerifyReport{ModelID: s.model("a").ID, Events: 4}))
+	newest := func() modelregistry.Head {
+		e := s.events(modelregistry.EventQuery{Model: "a", Newest: true, Limit: 1})[0]
+		return modelregistry.Head{ModelID: e.ModelID, Model: "a", Seq: e.Seq, Hash: e.Hash, Time: e.Time}
+	}
+	equal(s, "report", text(report), text(modelregistry.VerifyReport{Head: newest(), Events: 4, Versions: 2}))
 	id := report.ModelID
 	s.ok(s.r.DeleteModel(s.ctx, "a", &modelregistry.DeleteOptions{Force: true}))
 	report, err = s.r.Verify(s.ctx, "a")
 	s.ok(err)
-	equal(s, "report of the deleted", text(report), text(modelregistry.VerifyReport{ModelID: id, Events: 7}))
+	gone := modelregistry.VerifyReport{Head: newest(), Events: 7}
+	equal(s, "report of the deleted", text(report), text(gone))
 	s.register("a", 1)
 	report, err = s.r.Verify(s.ctx, "a")
 	s.ok(err)
 	equal(s, "events of the one made anew", report.Events, 2)
-	_, err = s.r.Verify(s.ctx, "none")
-	s.fails(err, modelregistry.ErrNotFound, `"none"`)
+	report, err = s.r.Verify(s.ctx, "id:"+id)
+	s.ok(err)
+	equal(s, "report of the one whose name was made anew", text(report), text(gone))
+	for _, none := range []string{"none", "id:none", "id:", modelregistry.LineageHistory} {
+		_, err = s.r.Verify(s.ctx, none)
+		s.fails(err, modelregistry.ErrNotFound, none)
+	}
 	many := make([]string, 600) // events: more than a page
 	for i := range many {
 		many[i] = fmt.Sprintf("x-%d", i)
@@ -268,6 +281,83 @@ func verify(s *trial) {
 	report, err = s.r.Verify(s.ctx, "a")
 	s.ok(err)
 	equal(s, "events", report.Events, 603)
+}
+
+// verifyAll verifies histories that no name leads to any more, too.
+func verifyAll(s *trial) {
+	s.register("a", 1)
+	s.register("b", 2)
+	first := s.model("a").ID
+	s.ok(s.r.DeleteModel(s.ctx, "a", nil))
+	s.register("a", 1)
+	_, err := s.r.RenameModel(s.ctx, "b", "c", nil)
+	s.ok(err)
+	ids := []string{first, s.model("a").ID, s.model("c").ID}
+	if s.can("Lineage") {
+		s.ok(s.r.Link(s.ctx, nil, edge(dataset("x"), "derived-from", dataset("y"))))
+		report, err := s.r.Verify(s.ctx, modelregistry.LineageHistory)
+		s.ok(err)
+		equal(s, "events of lineage", report.Events, 1)
+		ids = append(ids, report.ModelID)
+	}
+	var seen []string
+	for report, err := range s.r.VerifyAll(s.ctx) {
+		s.ok(err)
+		seen = append(seen, report.ModelID)
+	}
+	equal(s, "histories", sorted(seen), sorted(ids))
+	for range s.r.VerifyAll(s.ctx) {
+		break
+	}
+}
+
+func sorted(list []string) string { return text(slices.Sorted(slices.Values(list))) }
+
+// checkpoints hold for what was then, however much came since.
+func checkpoints(s *trial) {
+	s.register("a", 2)
+	s.register("b", 1)
+	all, err := s.r.Checkpoint(s.ctx)
+	s.ok(err)
+	equal(s, "histories", len(all.Heads), 2)
+	one, err := s.r.Checkpoint(s.ctx, "a")
+	s.ok(err)
+	e := s.events(modelregistry.EventQuery{Model: "a", Newest: true, Limit: 1})[0]
+	equal(s, "head", text(one.Heads), text([]modelregistry.Head{{ModelID: e.ModelID, Model: "a", Seq: e.Seq, Hash: e.Hash, Time: e.Time}}))
+	_, err = s.r.Checkpoint(s.ctx, "a", "none")
+	s.fails(err, modelregistry.ErrNotFound, "none")
+	_, err = s.r.Checkpoint(s.ctx, "id:none")
+	s.fails(err, modelregistry.ErrNotFound, "none")
+
+	s.promote("a", 1, production)
+	s.ok(s.r.DeleteModel(s.ctx, "b", nil))
+	s.register("c", 1)
+	for _, err := range s.r.VerifyAll(s.ctx, all, one, nil) {
+		s.ok(err)
+	}
+	report, err := s.r.Verify(s.ctx, "a", one, all)
+	s.ok(err)
+	equal(s, "events", report.Events, 4)
+
+	// A registry that was restored to an older state, or that never saw what the checkpoint did, does not hold.
+	forged := modelregistry.Checkpoint{Taken: one.Taken, Heads: slices.Clone(one.Heads)}
+	forged.Heads[0].Hash = strings.Repeat("0", 64)
+	report, err = s.r.Verify(s.ctx, "a", &forged)
+	s.fails(err, modelregistry.ErrCorrupt, "checkpoint")
+	equal(s, "broken event", report.Broken.Seq, e.Seq)
+	forged.Heads[0] = modelregistry.Head{ModelID: e.ModelID, Seq: 9, Hash: e.Hash}
+	report, err = s.r.Verify(s.ctx, "a", &forged)
+	s.fails(err, modelregistry.ErrCorrupt, "event 9")
+	equal(s, "events that are right", report.Events, 4)
+	var missing []string
+	forged.Heads = append(forged.Heads, modelregistry.Head{ModelID: "nobody", Seq: 1, Hash: e.Hash})
+	for report, err := range s.r.VerifyAll(s.ctx, &forged) {
+		if err != nil {
+			s.fails(err, modelregistry.ErrCorrupt, "checkpoint")
+			missing = append(missing, report.ModelID)
+		}
+	}
+	equal(s, "histories that lack what the checkpoint saw", sorted(missing), sorted([]string{"nobody", e.ModelID}))
 }
 
 func clockBack(s *trial) {
