@@ -10,8 +10,8 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
-// RetentionStore is the part of a Registry that deletes versions by rules, planned before they are applied. Their files
-// go with the next Sweep.
+// RetentionStore is the part of a Registry that deletes versions by rules, planned before they are applied, and removes
+// deleted runs. Their files go with the next Sweep.
 type RetentionStore interface {
 	// PlanRetention says which versions of a model the rules would delete, and why each other stays. It changes nothing.
 	PlanRetention(ctx context.Context, model string, rules RetentionRules) (*RetentionPlan, error)
@@ -19,6 +19,10 @@ type RetentionStore interface {
 	// is to be kept by now, is left and reported. An error leaves what was deleted before it deleted, and the report
 	// says what that is; applying the plan again goes on.
 	ApplyRetention(ctx context.Context, plan *RetentionPlan, opts *ChangeOptions) (*RetentionReport, error)
+	// PurgeRuns removes runs that were deleted for good, with their metrics and their artifacts; versions that were made
+	// of these keep their files. It takes many transactions: after an error, the report says which runs are gone, and the
+	// same call goes on. A run whose removal has begun cannot be restored.
+	PurgeRuns(ctx context.Context, purge RunPurge) (*PurgeReport, error)
 }
 
 // RetentionRules say which versions of a model stay: those that one rule keeps. Always kept are those in Staging or

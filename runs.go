@@ -24,6 +24,7 @@ func runLock(id string) string { return "run/" + id }
 type runRow struct {
 	Run
 	WithExperiment bool `json:"with_experiment,omitempty"` // it was deleted with its experiment, and is restored with it
+	Purged         bool `json:"purged,omitempty"`          // it is being removed for good
 	Entries        int  `json:"entries,omitempty"`         // how many it has
 	Bytes          int  `json:"bytes,omitempty"`           // of them, about
 	Placed         int  `json:"placed,omitempty"`          // the last place that an input or an output got
@@ -298,6 +299,9 @@ func (r *registry) updateRun(ctx context.Context, id string, patch RunPatch) (ru
 	}
 	err = r.changeRun(ctx, id, locks, func(tx backend.Tx, now *runRow) error {
 		run = now
+		if restore && run.Purged {
+			return fmt.Errorf("run %s: %w: it is being purged, and what it had may be gone", run.ID, ErrConflict)
+		}
 		if restore && run.Deleted {
 			e, err := getExperiment(tx, run.ExperimentID)
 			if err != nil {

@@ -90,6 +90,43 @@ func TestExperimentDeletionGoesOn(t *testing.T) {
 	require.True(t, first.Deleted, "it was deleted by itself")
 }
 
+// A purge that breaks off leaves a run that cannot be restored, and goes on when it is asked for again.
+func TestPurgeGoesOn(t *testing.T) {
+	b, r := newFailing(t)
+	ctx := t.Context()
+	var points []MetricPoint
+	for i := range 3 * purgeBatch {
+		points = append(points, MetricPoint{Key: "m", Step: int64(i)})
+	}
+	run, err := r.StartRun(ctx, RunSpec{Params: map[string]string{"p": "1"}})
+	require.NoError(t, err)
+	require.NoError(t, r.LogRun(ctx, run.ID, RunEntries{Metrics: points}))
+	_, err = r.UpdateRun(ctx, run.ID, RunPatch{Deleted: new(true)})
+	require.NoError(t, err)
+	for pass := range 3 {
+		b.pass = pass
+		report, err := r.PurgeRuns(ctx, RunPurge{Runs: []string{run.ID}})
+		require.ErrorIs(t, err, errFails)
+		require.Empty(t, report.Runs)
+		b.pass = math.MaxInt
+		_, err = r.Run(ctx, run.ID)
+		require.NoError(t, err)
+		if pass > 0 {
+			_, err = r.UpdateRun(ctx, run.ID, RunPatch{Deleted: new(false)})
+			require.ErrorIs(t, err, ErrConflict)
+			require.ErrorContains(t, err, "purged")
+		}
+	}
+	report, err := r.PurgeRuns(ctx, RunPurge{})
+	require.NoError(t, err)
+	require.Equal(t, []string{run.ID}, report.Runs)
+	for _, table := range []string{tableRuns, tableRunEntries, tablePoints} {
+		rows, err := b.Find(ctx, backend.Query{Table: table})
+		require.NoError(t, err)
+		require.Empty(t, rows, table)
+	}
+}
+
 // Where nothing can be written, what is there can be read, and the default experiment as if it were.
 func TestRunsOfAStoreThatCannotBeWritten(t *testing.T) {
 	b, r := newFailing(t)

@@ -20,10 +20,14 @@ type SweepOptions struct {
 
 // SweepReport is what Sweep removed, or would remove.
 type SweepReport struct {
-	Removed   []BlobInfo // no version or artifact names them
-	Bytes     int64      // of the removed
-	Kept      int        // blobs that stay
-	Manifests int        // lists of files that no version has any more
+	Removed []BlobInfo // no version or artifact names them
+	Bytes   int64      // of the removed
+	Kept    int        // blobs that stay
+	// Held is how many of these stay for artifacts alone, of runs and logged models, and HeldBytes how long they are:
+	// PurgeRuns and DeleteArtifacts give them up.
+	Held      int
+	HeldBytes int64
+	Manifests int // lists of files that no version has any more
 }
 
 // The removal of a blob that looks unnamed could meet a registration that found it stored and is about to name it. So
@@ -65,7 +69,7 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 		return nil, err
 	}
 	looked := r.now()
-	named, err := r.namedBlobs(ctx, opts.DryRun)
+	artifacts, listed, err := r.namedBlobs(ctx, opts.DryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +79,11 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("list blobs: %w", err)
-		case named[info.Digest] || age > 0 && info.ModTime.After(limit):
+		case artifacts[info.Digest] && !listed[info.Digest]:
+			report.Kept++
+			report.Held++
+			report.HeldBytes += info.Size
+		case listed[info.Digest] || age > 0 && info.ModTime.After(limit):
 			report.Kept++
 		default:
 			candidates = append(candidates, info)
@@ -169,14 +177,14 @@ func (r *registry) removeManifests(ctx context.Context, digests []backend.Value)
 	return nil
 }
 
-// namedBlobs are the blobs that artifacts and lists of files name. For a dry run, lists that no version has do not count.
-func (r *registry) namedBlobs(ctx context.Context, dry bool) (map[string]bool, error) {
-	named := map[string]bool{}
-	err := eachBelow(r.find(ctx), "", func(rows []backend.Row) error { return nameArtifacts(named, rows) })
-	if err != nil {
-		return nil, err
+// namedBlobs are the blobs that artifacts name, and those that lists of files do. For a dry run, lists that no version has
+// do not count.
+func (r *registry) namedBlobs(ctx context.Context, dry bool) (artifacts, listed map[string]bool, err error) {
+	artifacts, listed = map[string]bool{}, map[string]bool{}
+	if err := eachBelow(r.find(ctx), "", func(rows []backend.Row) error { return nameArtifacts(artifacts, rows) }); err != nil {
+		return nil, nil, err
 	}
-	return named, r.nameListed(ctx, named, time.Time{}, dry)
+	return artifacts, listed, r.nameListed(ctx, listed, time.Time{}, dry)
 }
 
 // namedSince are those of the batch that artifacts name, and all that lists of files written since then name.

@@ -250,6 +250,9 @@ func (Unimplemented) PlanRetention(context.Context, string, RetentionRules) (*Re
 func (Unimplemented) ApplyRetention(context.Context, *RetentionPlan, *ChangeOptions) (*RetentionReport, error) {
 	return nil, unsupported("ApplyRetention")
 }
+func (Unimplemented) PurgeRuns(context.Context, RunPurge) (*PurgeReport, error) {
+	return nil, unsupported("PurgeRuns")
+}
 func (Unimplemented) Facts(context.Context, *Version) (*Facts, error) {
 	return nil, unsupported("Facts")
 }

@@ -66,6 +66,7 @@ var unkept = map[string]string{
 	"Artifacts/the URI of a run is what it left":                                              lacksDigests,
 	"Resolve/a digest finds its version":                                                      lacksDigests,
 	"Versions/changes carry the name of who made them":                                        "the server knows who by the credentials",
+	"Runs/a run that was deleted is purged with all it has":                                   "MLflow purges by a command where it runs, mlflow gc",
 	"Races/an alias set beside a deletion never points at nothing":                            lacksAtomic,
 	"Races/promotions at once leave one in Production, and displace each version once":        lacksAtomic,
 	"Artifacts/artifacts are logged whole or not at all":                                      lacksAtomic,

@@ -3,6 +3,7 @@ package registrytest
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ var runPromises = []promise{
 	{"an experiment's name is its own, also when it is deleted", experimentNames},
 	{"an experiment is deleted and restored with its runs", experimentDelete},
 	{"nothing that many log at once is lost", runRace},
+	{"a run that was deleted is purged with all it has", runPurge},
 }
 
 func (s *trial) start(spec modelregistry.RunSpec) *modelregistry.Run {
@@ -379,4 +381,61 @@ func runRace(s *trial) {
 	s.winner(together(4, func(i int) error {
 		return s.r.LogRun(s.ctx, run.ID, modelregistry.RunEntries{Params: map[string]string{"who": fmt.Sprint(i)}})
 	}), modelregistry.ErrInvalid)
+}
+
+func runPurge(s *trial) {
+	e, err := s.r.CreateExperiment(s.ctx, "purged", modelregistry.ExperimentSpec{})
+	s.ok(err)
+	var runs []*modelregistry.Run
+	for range 4 {
+		run := s.start(modelregistry.RunSpec{ExperimentID: e.ID, Params: map[string]string{"p": "1"}})
+		points := make([]modelregistry.MetricPoint, 2500)
+		for i := range points {
+			points[i] = modelregistry.MetricPoint{Key: "m", Value: float64(i), Step: int64(i)}
+		}
+		s.log(run, modelregistry.RunEntries{Metrics: points})
+		s.ok(s.r.LogArtifacts(s.ctx, run.ArtifactPath("model"), tree(map[string]string{"w": "of " + run.ID}), nil))
+		runs = append(runs, run)
+	}
+	v := s.add("m", modelregistry.VersionSpec{Artifacts: runs[1].ArtifactPath("model"), RunID: runs[1].ID})
+	_, err = s.r.PurgeRuns(s.ctx, modelregistry.RunPurge{Runs: []string{runs[0].ID}})
+	s.fails(err, modelregistry.ErrConflict, "delete it first")
+	_, err = s.r.PurgeRuns(s.ctx, modelregistry.RunPurge{Runs: []string{strings.Repeat("0", 32)}})
+	s.fails(err, modelregistry.ErrNotFound, "")
+	_, err = s.r.PurgeRuns(s.ctx, modelregistry.RunPurge{OlderThan: -1})
+	s.fails(err, modelregistry.ErrInvalid, "an age")
+	for _, run := range runs[:3] {
+		_, err := s.r.UpdateRun(s.ctx, run.ID, modelregistry.RunPatch{Deleted: ptr(true)})
+		s.ok(err)
+	}
+	purged := func(purge modelregistry.RunPurge) int {
+		s.Helper()
+		report, err := s.r.PurgeRuns(s.ctx, purge)
+		s.ok(err)
+		return len(report.Runs)
+	}
+	equal(s, "runs deleted an hour ago", purged(modelregistry.RunPurge{OlderThan: time.Hour}), 0)
+	equal(s, "runs of another experiment", purged(modelregistry.RunPurge{ExperimentID: modelregistry.DefaultExperiment}), 0)
+	equal(s, "a dry run", purged(modelregistry.RunPurge{DryRun: true}), 3)
+	equal(s, "one run", purged(modelregistry.RunPurge{Runs: []string{runs[0].ID}}), 1)
+	equal(s, "the other deleted ones", purged(modelregistry.RunPurge{ExperimentID: e.ID}), 2)
+	for _, run := range runs[:3] {
+		_, err := s.r.Run(s.ctx, run.ID)
+		s.fails(err, modelregistry.ErrNotFound, "")
+		_, err = s.r.MetricHistory(s.ctx, run.ID, "m", modelregistry.Query{})
+		s.fails(err, modelregistry.ErrNotFound, "")
+		_, err = s.r.UpdateRun(s.ctx, run.ID, modelregistry.RunPatch{Deleted: ptr(false)})
+		s.fails(err, modelregistry.ErrNotFound, "")
+		if f, err := s.r.OpenArtifact(s.ctx, run.ArtifactPath("model/w")); !errors.Is(err, modelregistry.ErrNotFound) {
+			s.Errorf("an artifact of a purged run opens: %v, %v", f, err)
+		}
+	}
+	equal(s, "points of the run that stays", len(s.values(runs[3], "m", 10_000)), 2500)
+	equal(s, "runs found", s.runNames(modelregistry.Query{Filter: "params.p = '1' AND experiment_id = '" + e.ID + "'"}), runs[3].Name)
+	content, err := fs.ReadFile(s.r.Files(s.ctx, v), "w")
+	s.ok(err)
+	equal(s, "file of a version made of a purged run", string(content), "of "+runs[1].ID)
+	again := s.start(modelregistry.RunSpec{ID: runs[0].ID, ExperimentID: e.ID})
+	equal(s, "params of a run that was made anew under a purged ID", again.Params.Len(), 0)
+	equal(s, "its points", len(s.values(again, "m", 10)), 0)
 }

@@ -144,6 +144,9 @@ func sweepArtifacts(s *trial) {
 		s.ok(check(s.ctx, s.r, s.cannot))
 	}
 	sweep("while all is named")
+	held, err := s.r.Sweep(s.ctx, &modelregistry.SweepOptions{MinAge: -1, DryRun: true})
+	s.ok(err)
+	equal(s, "held by artifacts alone", fmt.Sprint(held.Held, held.HeldBytes, held.Kept), fmt.Sprint(2, len("replaced")+len("deleted"), 4))
 	s.put(map[string]string{"1/run/a": "in its place"})
 	sweep("after one was replaced", "replaced")
 	s.ok(s.r.DeleteArtifacts(s.ctx, "1/run/c"))

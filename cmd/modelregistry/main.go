@@ -32,6 +32,7 @@ var commands = []command{
 	{"serve", "answer MLflow clients over HTTP", serve},
 	{"import", "copy the registry of an MLflow server", importRegistry},
 	{"sweep", "remove stored bytes that no version or artifact needs", sweep},
+	{"purge", "remove deleted runs for good", purge},
 }
 
 func main() {

@@ -323,4 +323,8 @@ func TestImportAndSweep(t *testing.T) {
 	var out, errs bytes.Buffer
 	require.Zero(t, dispatch(t.Context(), []string{"sweep", "--data", dir, "--dry-run"}, streams{&out, &errs}), "%s", &errs)
 	require.Contains(t, errs.String(), "would remove 0 blobs")
+	require.Zero(t, dispatch(t.Context(), []string{"purge", "--data", dir, "--older-than", "24h"}, streams{&out, &errs}), "%s", &errs)
+	require.Contains(t, errs.String(), "removed 0 runs")
+	require.Equal(t, 1, dispatch(t.Context(), []string{"purge", "--data", dir, "--run-ids", "none"}, streams{&out, &errs}))
+	require.Contains(t, errs.String(), "run none: not found")
 }

@@ -39,6 +39,7 @@ func sweep(ctx context.Context, args []string, std streams) (err error) {
 	for _, b := range report.Removed {
 		fmt.Fprintln(std.out, b.Digest, b.Size)
 	}
-	_, err = fmt.Fprintf(std.err, "%s %d blobs of %d bytes; %d stay\n", verb, len(report.Removed), report.Bytes, report.Kept)
+	_, err = fmt.Fprintf(std.err, "%s %d blobs of %d bytes; %d stay, %d of them, of %d bytes, for artifacts alone\n",
+		verb, len(report.Removed), report.Bytes, report.Kept, report.Held, report.HeldBytes)
 	return err
 }
