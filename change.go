@@ -33,8 +33,6 @@ type tracked struct {
 	gone  bool // it is being deleted
 }
 
-func modelLock(name string) string { return "model/" + name }
-
 // changeModel runs fn on the model of that name in one transaction. fn may run again, so it keeps nothing.
 func (r *registry) changeModel(ctx context.Context, name, reason string, create bool, locks []string, fn func(*change) error) error {
 	if err := checkModelName(name); err != nil {

@@ -52,7 +52,8 @@ func (r *registry) addCopy(ctx context.Context, uri, model string, spec VersionS
 		return nil, fmt.Errorf("%w: what a run left is no version; give Register its path as Artifacts", ErrInvalid)
 	}
 	var v *Version
-	err = r.changeModel(ctx, model, spec.Reason, !spec.ExistingModel, []string{modelLock(u.Model)}, func(c *change) error {
+	locks := append(originLocks(spec.Lineage), modelLock(u.Model))
+	err = r.changeModel(ctx, model, spec.Reason, !spec.ExistingModel, locks, func(c *change) error {
 		src, err := u.find(c.tx.Find)
 		if err != nil {
 			return err

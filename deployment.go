@@ -52,7 +52,7 @@ func (r *registry) recordDeployment(ctx context.Context, model string, number in
 	if err := errors.Join(checkNumber(number), at.check()); err != nil {
 		return err
 	}
-	return r.changeModel(ctx, model, reason, false, []string{lineageLock}, func(c *change) error {
+	return r.changeModel(ctx, model, reason, false, append(nodeLocks(at.Node()), lineageLock), func(c *change) error {
 		v, err := c.only(number)
 		if err != nil {
 			return err

@@ -42,6 +42,10 @@ func (r *registry) link(ctx context.Context, reason string, edges []Edge) error 
 			locks = append(locks, lock)
 		}
 	}
+	locks = append(locks, nodeLocks(nodes...)...)
+	if err := r.checkModels(ctx, nodes); err != nil {
+		return err
+	}
 	return r.backend.Update(ctx, locks, func(tx backend.Tx) error {
 		ids, err := identify(tx, nodes, nil)
 		if err != nil {

@@ -175,14 +175,19 @@ func nodeOf(id string) (Node, error) {
 	return Node{Kind: NodeKind(parts[0]), Name: parts[1], Version: parts[2]}, nil
 }
 
-// putNodes stores what is known of nodes beside their names. What a node does not say, its path or its attributes, stays
-// as it was said before.
+// stored says whether more is known of n than its name. A version's facts are its own.
+func (n Node) stored() bool {
+	return n.Kind != ModelVersion && (n.Path != "" || n.Attributes.Len() > 0)
+}
+
+// putNodes stores what is known of nodes beside their names, whose nodeLocks are held. What a node does not say, its path
+// or its attributes, stays as it was said before.
 func putNodes(tx backend.Tx, nodes []Node, ids nodeIDs) error {
 	known := map[string]Node{}
 	var partial []backend.Value
 	for _, n := range nodes {
-		if n.Kind == ModelVersion || n.Path == "" && n.Attributes.Len() == 0 {
-			continue // a version's facts are its own
+		if !n.stored() {
+			continue
 		}
 		id := ids.of(n)
 		known[id] = n.over(known[id])

@@ -18,8 +18,6 @@ const (
 	maxStatusMessage = 1000
 )
 
-func loggedModelLock(id string) string { return "logged_model/" + id }
-
 func errNoLoggedModel(id string) error {
 	return fmt.Errorf("logged model %s: %w", clip(id), ErrNotFound)
 }

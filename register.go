@@ -117,6 +117,7 @@ func (r *registry) addVersion(ctx context.Context, model string, draft Version, 
 	case spec.Artifacts != "":
 		locks = append(artifactLocks(spec.Artifacts), anyUploadLock()) // see removeManifests
 	}
+	locks = append(locks, originLocks(spec.Lineage)...)
 	err := r.changeModel(ctx, model, spec.Reason, !spec.ExistingModel, locks, func(c *change) error {
 		if up != nil {
 			if err := up.commit(c.tx, c.now); err != nil {

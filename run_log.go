@@ -40,6 +40,9 @@ func (r *registry) logRun(ctx context.Context, id string, entries RunEntries) er
 	slices.Reverse(rows)
 	rows = slices.CompactFunc(rows, func(a, b backend.Row) bool { return a.Key.Compare(b.Key) == 0 })
 	about := slices.DeleteFunc(slices.Clone(points), func(p MetricPoint) bool { return p.ModelID == "" })
+	if err := r.checkLoggedModels(ctx, about); err != nil {
+		return err
+	}
 	edges := trainedOn(id, entries.Inputs)
 	return r.changeRun(ctx, id, logLocks(about, edges), func(tx backend.Tx, run *runRow) error {
 		if err := run.checkActive(); err != nil {
@@ -68,12 +71,14 @@ func logLocks(about []MetricPoint, edges []Edge) []string {
 	for _, p := range about {
 		locks = append(locks, loggedModelLock(p.ModelID))
 	}
-	slices.Sort(locks)
-	locks = slices.Compact(locks)
 	if len(edges) > 0 {
 		locks = append(locks, lineageLock)
 	}
-	return locks
+	for _, e := range edges {
+		locks = append(locks, nodeLocks(e.To)...)
+	}
+	slices.Sort(locks)
+	return slices.Compact(locks)
 }
 
 func (e *RunEntries) check() error {

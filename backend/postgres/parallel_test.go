@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -24,23 +25,35 @@ func TestUpdatesOfDifferentModelsDoNotWaitForEachOther(t *testing.T) {
 		require.NoError(t, err)
 	}
 	tries := 0
-	err = db.Update(t.Context(), []string{"model/a"}, func(tx backend.Tx) error { // the name of the registry's lock of a
+	slow, err := modelregistry.New(t.Context(), during{db, func() error {
 		tries++
-		row, err := tx.Get("versions", backend.StringValue("a"), backend.IntValue(1))
-		if err != nil {
-			return err
-		}
-		if _, err := r.Promote(t.Context(), "b", 1, modelregistry.Production, nil); err != nil {
-			return err
-		}
-		_, err = tx.Append("events", backend.Row{Doc: row.Doc})
+		_, err := r.Promote(t.Context(), "b", 1, modelregistry.Production, nil)
 		return err
-	})
+	}}, nil, nil)
+	require.NoError(t, err)
+	_, err = slow.Promote(t.Context(), "a", 1, modelregistry.Production, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, tries)
-	v, err := r.Resolve(t.Context(), "models:/b/Production")
-	require.NoError(t, err)
-	require.Equal(t, 1, v.Number)
+	for _, name := range []string{"a", "b"} {
+		v, err := r.Resolve(t.Context(), "models:/"+name+"/Production")
+		require.NoError(t, err)
+		require.Equal(t, 1, v.Number)
+	}
+}
+
+// during is a backend in which something else happens at the end of each Update.
+type during struct {
+	backend.Backend
+	do func() error
+}
+
+func (d during) Update(ctx context.Context, locks []string, fn func(backend.Tx) error) error {
+	return d.Backend.Update(ctx, locks, func(tx backend.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return d.do()
+	})
 }
 
 // An Update takes its place among the events when it has all of its locks. If it did so before, an Update that it waits
