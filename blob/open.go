@@ -22,6 +22,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/modelregistry-go/modelregistry"
+	"github.com/modelregistry-go/modelregistry/backend"
 )
 
 // drivers are the packages of gocloud.dev that open the schemes which are not linked in by themselves.
@@ -39,13 +40,13 @@ var drivers = map[string]string{"s3": "s3blob", "gs": "gcsblob", "azblob": "azur
 //
 // ErrInvalid: the URL is not one, or a scheme or parameter is unknown. ErrNotFound: there is no such bucket or directory.
 func Open(ctx context.Context, rawURL string) (*Store, error) {
-	u, err := url.Parse(rawURL)
+	u, err := backend.ParseURL(rawURL)
 	if err != nil {
-		var bad *url.Error // it repeats the URL, which may hold secrets
-		if errors.As(err, &bad) {
-			err = bad.Err
-		}
-		return nil, fmt.Errorf("open blobs: %w: not a URL: %w", modelregistry.ErrInvalid, err)
+		return nil, fmt.Errorf("open blobs: %w", err)
+	}
+	mux := gocloudblob.DefaultURLMux()
+	if u.Scheme != "file" && u.Scheme != "mem" && !mux.ValidBucketScheme(u.Scheme) { // the rest of it may be anything
+		return nil, fmt.Errorf("open blobs: %w", unknownScheme(u.Scheme, mux.BucketSchemes()))
 	}
 	place := (&url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path}).String()
 	in, err := open(ctx, u, place)
@@ -89,9 +90,6 @@ func open(ctx context.Context, u *url.URL, place string) (storage, error) {
 
 func openCloud(ctx context.Context, u *url.URL, params url.Values, prefix, place string) (storage, error) {
 	mux := gocloudblob.DefaultURLMux()
-	if !mux.ValidBucketScheme(u.Scheme) {
-		return nil, unknownScheme(u.Scheme, mux.BucketSchemes())
-	}
 	if params.Has("key") {
 		// gocloud would make a bucket of one object.
 		return nil, fmt.Errorf("%w: unknown parameter \"key\"", modelregistry.ErrInvalid)

@@ -33,6 +33,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"file://" + dir + "?metadata=skip", modelregistry.ErrInvalid, `unknown parameter "metadata"; there are create_dir, prefix`},
 		{"file://" + dir + "?create_dir=perhaps", modelregistry.ErrInvalid, "true or false"},
 		{"file://" + dir + "?prefix=a&prefix=b", modelregistry.ErrInvalid, "given 2 times"},
+		{"file://" + dir + "/a#b", modelregistry.ErrInvalid, "%23"},
+		{"file:" + dir + "/a#", modelregistry.ErrInvalid, "%23"},
 		{"file://" + dir + "?a;b", modelregistry.ErrInvalid, "parameters"},
 		{"file://" + dir + "/missing?create_dir=false", modelregistry.ErrNotFound, "directory is gone"},
 		{"file://" + dir + "/missing/bucket", modelregistry.ErrNotFound, "create_dir=true"},

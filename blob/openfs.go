@@ -15,6 +15,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/modelregistry-go/modelregistry"
+	"github.com/modelregistry-go/modelregistry/backend"
 )
 
 // OpenFS opens a directory of files as they are, not a store of content: s3://bucket/path, gs://bucket/path,
@@ -25,9 +26,13 @@ import (
 // Links in a file: directory lead nowhere outside of it. Parameters of the URL are the driver's. ErrInvalid: the URL is not
 // one, or its scheme is unknown. ErrNotFound: there is no such directory; of a bucket, that shows when it is read.
 func OpenFS(ctx context.Context, rawURL string) (fs.FS, io.Closer, error) {
-	u, err := url.Parse(rawURL)
+	u, err := backend.ParseURL(rawURL)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open directory: %w: not a URL", modelregistry.ErrInvalid)
+		return nil, nil, fmt.Errorf("open directory: %w", err)
+	}
+	mux := gocloudblob.DefaultURLMux()
+	if u.Scheme != "file" && !mux.ValidBucketScheme(u.Scheme) {
+		return nil, nil, fmt.Errorf("open directory: %w", unknownScheme(u.Scheme, mux.BucketSchemes()))
 	}
 	shown := (&url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path}).String()
 	fsys, closer, err := openFS(ctx, u)
@@ -53,9 +58,6 @@ func openFS(ctx context.Context, u *url.URL) (fs.FS, io.Closer, error) {
 		return root.FS(), root, nil
 	}
 	mux := gocloudblob.DefaultURLMux()
-	if !mux.ValidBucketScheme(u.Scheme) {
-		return nil, nil, unknownScheme(u.Scheme, mux.BucketSchemes())
-	}
 	dir := strings.Trim(u.Path, "/")
 	if dir != "" && (!fs.ValidPath(dir) || dir == ".") {
 		return nil, nil, fmt.Errorf("%w: the path is not plain", modelregistry.ErrInvalid)

@@ -1,23 +1,38 @@
 package mlflow
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"text/tabwriter"
+	"time"
+
+	"github.com/modelregistry-go/modelregistry"
 )
 
 // serverRoutes are those about the server itself.
 func serverRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/health", about: "whether the server answers", handle: (*call).health, raw: true, public: true},
+		{method: http.MethodGet, path: "/health", about: "whether the server and what it keeps its rows in answer", handle: (*call).health, raw: true, public: true},
 		{method: http.MethodGet, path: "/version", about: "the version of MLflow that is spoken", handle: (*call).version, raw: true, public: true},
 		{method: http.MethodGet, path: "/docs", about: "this list", handle: (*call).docs, raw: true, public: true},
 		{method: http.MethodGet, path: "3.0/mlflow/server-info", about: "what else the server can do", handle: (*call).info, raw: true, public: true},
 	}
 }
 
-func (c *call) health() (any, error) { return c.plain("OK") }
+// healthTime is how long the store has to answer before the server counts as ill.
+const healthTime = 5 * time.Second
+
+// health asks the store for a row: a server whose database is gone is of no use to whoever balances load.
+func (c *call) health() (any, error) {
+	ctx, cancel := context.WithTimeout(c.r.Context(), healthTime)
+	defer cancel()
+	if _, err := c.s.reg.SearchModels(ctx, modelregistry.Query{PageSize: 1}); err != nil {
+		return nil, fmt.Errorf("health: %w", err)
+	}
+	return c.plain("OK")
+}
 
 func (c *call) version() (any, error) { return c.plain(c.s.opts.Version) }
 

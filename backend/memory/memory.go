@@ -22,7 +22,7 @@ func init() {
 			return nil, err
 		}
 		if u.Host != "" || u.Path != "" || u.Opaque != "" {
-			return nil, fmt.Errorf("open %s: %w: a memory store has no name; write mem://", u, backend.ErrInvalid)
+			return nil, fmt.Errorf("open backend: %w: a memory store has no name; write mem://", backend.ErrInvalid)
 		}
 		return New(), nil
 	})

@@ -82,7 +82,7 @@ func Open(ctx context.Context, dsn string, opts *Options) (*sqldb.DB, error) {
 	}
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("open postgres: %w: %s", backend.ErrInvalid, mistake(dsn, err))
+		return nil, fmt.Errorf("open postgres: %w: %s", backend.ErrInvalid, mistake(dsn))
 	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 10 * time.Second
@@ -113,21 +113,35 @@ func New(ctx context.Context, db *sql.DB, opts *Options) (*sqldb.DB, error) {
 	return store, nil
 }
 
-// mistake says what is wrong with dsn without repeating its password, as err may.
-func mistake(dsn string, err error) string {
-	if scheme, _, ok := strings.Cut(dsn, "://"); !ok || scheme != "postgres" && scheme != "postgresql" {
-		return "not a postgres:// URL, or words of the form key=value that have a meaning"
+// isURL says whether dsn is a URL, as opposed to words.
+func isURL(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+// mistake says what is wrong with a DSN that the driver refused. The driver's own message may repeat any part of it, so what
+// it says is asked for once more, of the DSN without its secrets.
+func mistake(dsn string) string {
+	if !isURL(dsn) {
+		return `not a postgres:// URL, or words of the form key=value that have a meaning; a value with spaces is written 'so', with \' and \\`
 	}
-	var inURL *url.Error
-	if errors.As(err, &inURL) { // which begins with the URL
-		return "not a URL: " + inURL.Err.Error()
+	u, err := backend.ParseURL(dsn)
+	if err != nil {
+		return err.Error()
 	}
-	if u, e := url.Parse(dsn); e == nil && u.User != nil {
-		if password, _ := u.User.Password(); password != "" {
-			return strings.ReplaceAll(err.Error(), password, "...")
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	q := u.Query()
+	for name := range q {
+		if strings.Contains(strings.ToLower(name), "password") {
+			q.Del(name)
 		}
 	}
-	return err.Error()
+	u.RawQuery = q.Encode()
+	if _, err := pq.NewConfig(u.String()); err != nil {
+		return err.Error()
+	}
+	return "a parameter of the URL has no value that is possible"
 }
 
 func (o *Options) schema() string {
@@ -140,9 +154,16 @@ func (o *Options) schema() string {
 // takeSchema takes the parameter schema, which is not one of the server's, out of a URL.
 func takeSchema(dsn string, opts *Options) (schema, rest string, err error) {
 	schema = opts.schema()
-	u, err := url.Parse(dsn)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return schema, dsn, nil // the driver will say what it is
+	if !isURL(dsn) {
+		return schema, dsn, nil
+	}
+	u, err := backend.ParseURL(dsn)
+	if err != nil {
+		return "", "", err
+	}
+	if strings.Contains(u.EscapedPath(), "@") { // what a / before it cut off would be shown as a host and a database
+		return "", "", fmt.Errorf("%w: there is an @ behind the URL's host; in a user's name and password write %%2F for /, "+
+			"in the name of a database %%40 for @", backend.ErrInvalid)
 	}
 	q := u.Query()
 	said := q["schema"]
@@ -171,9 +192,15 @@ func open(ctx context.Context, db *sql.DB, opts *sqldb.Options) (*sqldb.DB, erro
 		if err == nil {
 			return sqldb.New(db, db, dialect, opts), nil
 		}
-		var e *pq.Error
+		var e interface{ SQLState() string }
+		if !errors.As(err, &e) {
+			return nil, err
+		}
+		if e.SQLState() == "42704" { // its name may be the rest of a password
+			return nil, fmt.Errorf("%w: the server does not know one of the parameters", backend.ErrInvalid)
+		}
 		// Only a server that says it will soon be ready is waited for: nothing else about a first connection passes.
-		if !errors.As(err, &e) || dialect.Classify(err) != sqldb.Passing {
+		if dialect.Classify(err) != sqldb.Passing {
 			return nil, err
 		}
 		select {

@@ -22,8 +22,8 @@ type Options struct {
 	Schema string
 	// ReadOnly makes a DB that changes nothing: Update fails, and so does Declare if the store is not declared already.
 	ReadOnly bool
-	// Alive, if not nil, is called before transactions begin and before they are committed: an error says that the
-	// database is not there any more, and is what the call fails with.
+	// Alive, if not nil, is called before a commit, and now and then before a read: an error says that the database is not
+	// there any more, and is what the call fails with.
 	Alive func() error
 	// Committed, if not nil, is called after commits, with the connection that wrote; nobody writes meanwhile.
 	// For engines with one writer only.
@@ -43,6 +43,8 @@ type DB struct {
 	group   group
 
 	patience time.Duration // mostPatience
+	opened   time.Time
+	asked    atomic.Int64 // when Alive was asked last, since opened
 	mu       sync.Mutex
 	calls    int
 	closing  bool
@@ -53,7 +55,7 @@ var _ backend.Backend = (*DB)(nil)
 
 // New returns the backend in the database that read and write are open on; they may be the same. Call Declare next.
 func New(read, write *sql.DB, dialect Dialect, opts *Options) *DB {
-	db := &DB{dialect: dialect, patience: mostPatience, idle: make(chan struct{})}
+	db := &DB{dialect: dialect, patience: mostPatience, opened: time.Now(), idle: make(chan struct{})}
 	if opts != nil {
 		db.opts = *opts
 	}
@@ -97,7 +99,7 @@ func (db *DB) Find(ctx context.Context, q backend.Query) ([]backend.Row, error) 
 		}
 	}
 	var rows []backend.Row
-	if err := db.alive(); err != nil {
+	if err := db.alive(false); err != nil {
 		return nil, err
 	}
 	err = db.retry(ctx, func() error {
@@ -121,7 +123,7 @@ func (db *DB) View(ctx context.Context, fn func(backend.Reader) error) error {
 		return err
 	}
 	defer db.leave()
-	if err := db.alive(); err != nil {
+	if err := db.alive(false); err != nil {
 		return err
 	}
 	var c *conn
@@ -148,14 +150,23 @@ func (db *DB) View(ctx context.Context, fn func(backend.Reader) error) error {
 	return fn(r)
 }
 
-// alive says whether the database is still there.
-func (db *DB) alive() error {
+// aliveFor is how long reads believe that the database is still there: to ask each time would cost a point read a good
+// part of what it takes.
+const aliveFor = 100 * time.Millisecond
+
+// alive says whether the database is still there. A commit wants to know it now.
+func (db *DB) alive(now bool) error {
 	if db.opts.Alive == nil {
+		return nil
+	}
+	asked := int64(time.Since(db.opened))
+	if !now && asked < db.asked.Load()+int64(aliveFor) {
 		return nil
 	}
 	if err := db.opts.Alive(); err != nil {
 		return fmt.Errorf("%s: %w", db.dialect.Name, err)
 	}
+	db.asked.Store(asked)
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (g *group) fill(b *batch, m *member) {
 }
 
 func (db *DB) beginBatch(ctx context.Context, sc *schema) (*batch, error) {
-	if err := db.alive(); err != nil {
+	if err := db.alive(false); err != nil {
 		return nil, err
 	}
 	c, err := db.writers.get(ctx)
@@ -213,7 +213,7 @@ func (db *DB) finish(ctx context.Context, b *batch) {
 const outcomeTime = time.Minute
 
 func (db *DB) commit(ctx context.Context, b *batch) error {
-	if err := db.alive(); err != nil {
+	if err := db.alive(true); err != nil {
 		return err
 	}
 	err := b.conn.commit(ctx)

@@ -97,6 +97,9 @@ func (db *DB) update(ctx context.Context, sc *schema, locks []int64, before *gho
 	if err := ctx.Err(); err != nil {
 		return nil, db.fault("commit", err)
 	}
+	if err := db.alive(true); err != nil {
+		return nil, err
+	}
 	ended = true
 	if err := c.commit(ctx); err != nil {
 		c.bad = true

@@ -30,6 +30,7 @@ func (c *connector) Driver() driver.Driver { return c.driver }
 // writes were no faster at 600,000 versions, for the system has the file's pages too.
 func newWriter(path string) *connector {
 	return newConnector(path, url.Values{
+		"mode":          {"rw"},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
 		"_busy_timeout": {"20"},
@@ -40,9 +41,12 @@ func newWriter(path string) *connector {
 
 // newReader opens connections that read, and can do nothing else. In WAL mode a reader drops its page cache whenever
 // somebody has written: mapped into memory, the pages are there again at once.
-func newReader(path string) *connector {
+func newReader(path string, mode Mode) *connector {
+	if mode == Create {
+		mode = Existing // it has been made
+	}
 	return newConnector(path, url.Values{
-		"mode":          {"rw"},
+		"mode":          {string(mode)},
 		"_query_only":   {"true"},
 		"_busy_timeout": {"20"},
 		"_mutex":        {"no"},

@@ -1,7 +1,18 @@
 // Package sqlite keeps a model registry in an SQLite file, by github.com/mattn/go-sqlite3. Several programs may use one
 // file at once, on one machine: SQLite's locks do not work over network file systems.
 //
-// The URL scheme is sqlite: sqlite:///absolute/path.db or sqlite:relative/path.db. It has no parameters.
+// # URLs
+//
+// The URL scheme is sqlite: sqlite:relative/path.db, or sqlite:/absolute/path.db, which may also have three or four slashes. It
+// has one parameter, mode: ro only reads, rw writes and makes no file, rwc makes the file if there is none and is the default.
+//
+// In the URLs of SQLAlchemy, and so of MLflow, sqlite:///x.db is a relative path. Here it would be a file in the root
+// directory, and is refused; sqlite:////x.db is that file.
+//
+// # A file that goes away
+//
+// A file that is removed or replaced while it is open lives on for those who have it open, and what they write is lost
+// with them. An Update notices that before it commits, and reads within a moment: they fail from then on.
 package sqlite
 
 import (
@@ -11,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,44 +33,42 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend/sqldb"
 )
 
-func init() {
-	backend.RegisterScheme("sqlite", func(ctx context.Context, u *url.URL) (backend.Backend, error) {
-		if err := backend.CheckParams(u); err != nil {
-			return nil, err
-		}
-		path := u.Path
-		if u.Opaque != "" {
-			var err error
-			if path, err = url.PathUnescape(u.Opaque); err != nil {
-				return nil, fmt.Errorf("open sqlite: %w: %w", backend.ErrInvalid, err)
-			}
-		}
-		if u.Host != "" {
-			return nil, fmt.Errorf("open sqlite: %w: %q names a host; write sqlite:///absolute/path.db or sqlite:relative/path.db", backend.ErrInvalid, u.Redacted())
-		}
-		return Open(ctx, path, nil)
-	})
-}
+// A Mode is what may be done to a file.
+type Mode string
+
+// The modes, as SQLite's own URLs call them.
+const (
+	Create   Mode = "rwc" // read, write, and make it if there is none
+	Existing Mode = "rw"  // read and write; a path where nothing is, is ErrNotFound
+	ReadOnly Mode = "ro"  // read; Update and a Declare that would change something answer errors.ErrUnsupported
+)
 
 // Options are settings of a store; nil is the defaults.
 type Options struct {
+	Mode Mode // "" is Create
 	// Readers is how many reads run at once; 0 is twice the number of processors, and at least 4.
 	Readers int
 	// Wrap, if not nil, wraps the driver, for tracing and the like.
 	Wrap func(driver.Connector) driver.Connector
 }
 
-// Open opens the store in the file at path, and makes the file if there is none; its directory has to be there.
+// Open opens the store in the file at path, and makes the file if there is none (see Mode); its directory has to be there.
 //
 // What an Update has committed survives a loss of power. Beside the file SQLite keeps two more while it is open, ending
 // in -wal and -shm; a copy of the file alone is not a backup.
 func Open(ctx context.Context, path string, opts *Options) (*sqldb.DB, error) {
-	if err := check(path); err != nil {
-		return nil, fmt.Errorf("open sqlite: %w", err)
-	}
 	var o Options
 	if opts != nil {
 		o = *opts
+	}
+	if o.Mode == "" {
+		o.Mode = Create
+	}
+	if o.Mode != Create && o.Mode != Existing && o.Mode != ReadOnly {
+		return nil, fmt.Errorf("open sqlite: %w: mode %q is none of ro, rw, rwc", backend.ErrInvalid, o.Mode)
+	}
+	if err := check(path, o.Mode); err != nil {
+		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
 	if o.Readers <= 0 {
 		o.Readers = max(4, 2*runtime.GOMAXPROCS(0))
@@ -72,35 +80,81 @@ func Open(ctx context.Context, path string, opts *Options) (*sqldb.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite %s: %w", path, err)
 	}
-	write := sql.OpenDB(o.Wrap(newWriter(abs)))
-	write.SetMaxOpenConns(1)
-	if err := ping(ctx, write); err != nil {
-		_ = write.Close() // the first error is the one that counts
+	store, err := open(ctx, abs, o)
+	if err != nil {
 		return nil, fmt.Errorf("open sqlite %s: %w", path, explain(abs, err))
 	}
-	read := sql.OpenDB(o.Wrap(newReader(abs)))
+	return store, nil
+}
+
+func open(ctx context.Context, path string, o Options) (*sqldb.DB, error) {
+	if o.Mode == Create { // from here on nobody does: whoever opens another connection would make another file
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("the file or its directory cannot be written: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	}
+	read := sql.OpenDB(o.Wrap(newReader(path, o.Mode)))
+	write, first := read, read
+	if o.Mode != ReadOnly {
+		write = sql.OpenDB(o.Wrap(newWriter(path)))
+		write.SetMaxOpenConns(1)
+		first = write
+	}
+	// The last connection of all programs to be closed checkpoints the log and removes it; that has to be one that may
+	// write.
+	closeAll := func() error { return errors.Join(read.Close(), write.Close()) }
+	if err := ping(ctx, first); err != nil {
+		_ = closeAll() // the first error is the one that counts
+		return nil, err
+	}
+	f, err := newFile(path)
+	if err != nil {
+		return nil, errors.Join(err, closeAll())
+	}
 	read.SetMaxOpenConns(o.Readers)
 	read.SetMaxIdleConns(o.Readers)
-	w := &wal{path: abs + "-wal"}
-	return sqldb.New(read, write, sqldb.SQLite(code), &sqldb.Options{
-		ReadConns:  o.Readers,
-		WriteConns: 1,
-		Committed:  w.committed,
-		Close: func() error {
-			// The last connection of all programs to be closed checkpoints the log and removes it; that has to be one
-			// that may write.
-			return errors.Join(read.Close(), write.Close())
-		},
-	}), nil
+	settings := &sqldb.Options{ReadConns: o.Readers, Alive: f.alive, Close: closeAll, ReadOnly: o.Mode == ReadOnly}
+	if o.Mode != ReadOnly {
+		w := &wal{path: path + "-wal"}
+		settings.WriteConns, settings.Committed = 1, w.committed
+	}
+	return sqldb.New(read, write, sqldb.SQLite(code), settings), nil
+}
+
+// A file is the one that was opened, as opposed to what is at its path later.
+type file struct {
+	path string
+	info os.FileInfo
+}
+
+func newFile(path string) (*file, error) {
+	info, err := os.Stat(path)
+	return &file{path, info}, err
+}
+
+// alive says whether the file is still at its path.
+func (f *file) alive() error {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return fmt.Errorf("the file was removed while it was open; restore it and start again: %w", err)
+	}
+	if !os.SameFile(f.info, info) {
+		return fmt.Errorf("the file %s was replaced by another while it was open; start again to use that", f.path)
+	}
+	return nil
 }
 
 // check refuses what SQLite would answer with a message that helps nobody.
-func check(path string) error {
+func check(path string, mode Mode) error {
 	if path == "" {
 		return fmt.Errorf("%w: no path to a file is given", backend.ErrInvalid)
 	}
 	if path == ":memory:" {
-		return fmt.Errorf("%w: %s is another database for each connection; use package memory", backend.ErrInvalid, path)
+		return fmt.Errorf("%w: %s is another database for each connection; use package memory, mem:// as a URL", backend.ErrInvalid, path)
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -112,6 +166,8 @@ func check(path string) error {
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
+	case mode != Create:
+		return fmt.Errorf("%w: there is no registry, and mode=%s makes none: %w", backend.ErrNotFound, mode, err)
 	}
 	if info, err = os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("the directory for %s: %w", path, err)

@@ -90,7 +90,8 @@ func parse(set *flag.FlagSet, args []string) error {
 		return errUsage
 	}
 	if set.NArg() > 0 {
-		fmt.Fprintf(set.Output(), "%s: unexpected %q; there are only flags\n", set.Name(), set.Arg(0))
+		// The argument is not repeated: it may be the rest of a URL with a password, cut off at a space.
+		fmt.Fprintf(set.Output(), "%s: an argument behind the flags; there are only flags, and a value with spaces is quoted\n", set.Name())
 		return errUsage
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 	_ "github.com/modelregistry-go/modelregistry/backend/memory"   // mem://
 	_ "github.com/modelregistry-go/modelregistry/backend/postgres" // postgres://
-	_ "github.com/modelregistry-go/modelregistry/backend/sqlite"   // sqlite:///path
+	_ "github.com/modelregistry-go/modelregistry/backend/sqlite"   // sqlite:path
 	"github.com/modelregistry-go/modelregistry/blob"
 )
 
@@ -26,18 +26,19 @@ type storeFlags struct {
 	data      string
 	backend   string
 	artifacts string
+	existing  bool // what is not there is not made
 }
 
 func (f *storeFlags) add(set *flag.FlagSet) {
 	set.StringVar(&f.data, "data", "modelregistry-data", "the `directory` for what no other flag places")
-	set.StringVar(&f.backend, "backend", "", "the `URL` of the metadata: sqlite:///path, postgres://…, mem:// (default registry.db below --data)")
+	set.StringVar(&f.backend, "backend", "", "the `URL` of the metadata: sqlite:relative/path, sqlite:/absolute/path, postgres://…, mem:// (default registry.db below --data)")
 	set.StringVar(&f.artifacts, "artifacts", "", "the `URL` of the bucket: file:///path, s3://, gs://, azblob://, mem:// (default artifacts below --data)")
 }
 
-// directory makes the data directory, readable by its owner alone, and returns its absolute path.
+// directory makes the data directory, readable by its owner alone, if it may, and returns its absolute path.
 func (f *storeFlags) directory() (string, error) {
 	dir, err := filepath.Abs(f.data)
-	if err == nil {
+	if err == nil && !f.existing {
 		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil {
@@ -61,7 +62,9 @@ func (f *storeFlags) open(ctx context.Context) (reg modelregistry.Registry, clos
 			files = fileURL("file", filepath.Join(dir, "artifacts"))
 		}
 	}
-	if err := errors.Join(makeParent(rows, "sqlite"), makeParent(files, "file")); err != nil {
+	if f.existing {
+		rows, files = withParam(rows, "sqlite", "mode", "rw"), withParam(files, "file", "create_dir", "false")
+	} else if err := errors.Join(makeParent(rows, "sqlite"), makeParent(files, "file")); err != nil {
 		return nil, nil, err
 	}
 	b, err := backend.Open(ctx, rows)
@@ -89,6 +92,18 @@ func makeParent(rawURL, scheme string) error {
 		return fmt.Errorf("%s: %w", rawURL, err)
 	}
 	return nil
+}
+
+// withParam gives a URL of one scheme a parameter, unless it has it already.
+func withParam(rawURL, scheme, name, value string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != scheme || u.Query().Has(name) {
+		return rawURL
+	}
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 func fileURL(scheme, path string) string {

@@ -11,7 +11,7 @@ import (
 
 // sweep removes what nothing names.
 func sweep(ctx context.Context, args []string, std streams) (err error) {
-	var store storeFlags
+	store := storeFlags{existing: true} // a mistyped place is not an empty registry, of which every blob would go
 	set := flags("sweep", std)
 	store.add(set)
 	dry := set.Bool("dry-run", false, "only tell what would be removed")
