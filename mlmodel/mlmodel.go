@@ -15,7 +15,9 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -33,9 +35,9 @@ type Model struct {
 	Signature *modelregistry.Signature // nil if it has none
 	Flavors   []string                 // what can load it, in byte order: "python_function", "sklearn"
 	RunID     string
-	ModelID   string // of the logged model; before MLflow 3 its UUID
-	Version   string // of the MLflow that wrote it
-	Created   time.Time
+	ModelID   string    // of the logged model; before MLflow 3 its UUID
+	Version   string    // of the MLflow that wrote it
+	Created   time.Time // zero if the file does not say, or in no form that is known
 }
 
 // Read reads the MLmodel file at the root of a model's files. fs.ErrNotExist: there is none.
@@ -57,38 +59,78 @@ func Parse(data []byte) (*Model, error) {
 		return nil, fmt.Errorf("%s: %w: larger than %d bytes", Name, modelregistry.ErrInvalid, maxSize)
 	}
 	var doc struct {
-		Signature map[string]*string   `yaml:"signature"`
-		Flavors   map[string]yaml.Node `yaml:"flavors"`
-		RunID     string               `yaml:"run_id"`
-		ModelID   string               `yaml:"model_id"`
-		ModelUUID string               `yaml:"model_uuid"`
-		Version   string               `yaml:"mlflow_version"`
-		Created   string               `yaml:"utc_time_created"`
+		Signature map[string]*string `yaml:"signature"`
+		Flavors   map[string]any     `yaml:"flavors"`
+		// What nothing needs is no reason to refuse a model, whatever it is written as.
+		RunID     yaml.Node `yaml:"run_id"`
+		ModelID   yaml.Node `yaml:"model_id"`
+		ModelUUID yaml.Node `yaml:"model_uuid"`
+		Version   yaml.Node `yaml:"mlflow_version"`
+		Created   yaml.Node `yaml:"utc_time_created"`
 	}
 	if err := yaml.Unmarshal(data, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", Name, modelregistry.ErrInvalid, err)
 	}
-	m := &Model{Flavors: slices.Sorted(maps.Keys(doc.Flavors)), RunID: doc.RunID, ModelID: doc.ModelID, Version: doc.Version}
+	m := &Model{Flavors: slices.Sorted(maps.Keys(doc.Flavors)), RunID: text(doc.RunID), ModelID: text(doc.ModelID), Version: text(doc.Version),
+		Created: created(text(doc.Created))}
 	if m.ModelID == "" {
-		m.ModelID = doc.ModelUUID
-	}
-	if doc.Created != "" {
-		var err error
-		if m.Created, err = time.Parse("2006-01-02 15:04:05", doc.Created); err != nil {
-			return nil, fmt.Errorf("%s: utc_time_created: %w: %w", Name, modelregistry.ErrInvalid, err)
-		}
+		m.ModelID = text(doc.ModelUUID)
 	}
 	if len(doc.Signature) == 0 {
 		return m, nil
 	}
-	text, err := json.Marshal(doc.Signature)
+	signature, err := json.Marshal(doc.Signature)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", Name, err)
 	}
-	if err := json.Unmarshal(text, &m.Signature); err != nil {
+	if err := json.Unmarshal(signature, &m.Signature); err != nil {
 		return nil, fmt.Errorf("%s: %w", Name, err)
 	}
 	return m, nil
+}
+
+// text is a value that is one word or text, as it is written; else "".
+func text(n yaml.Node) string {
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		n = *n.Alias
+	}
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		return ""
+	}
+	return n.Value
+}
+
+// times are the forms in which MLflow's clients write when a model was made: Python's, and those of others.
+var times = []string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "06-01-02T15:04:05", "2006-01-02"}
+
+var (
+	fractionRE = regexp.MustCompile(`^(.*:\d\d)\.\d\d(\.\d+)$`) // R's client writes the seconds twice, the second time with their fraction
+	zoneRE     = regexp.MustCompile(`(?:Z|z| ?UTC| ?([+-]\d\d):?(\d\d)?)$`)
+)
+
+// created reads a time, UTC if it does not say otherwise; zero if it cannot be read.
+func created(text string) time.Time {
+	zone := ""
+	if at := zoneRE.FindStringSubmatchIndex(text); at != nil && strings.Contains(text, ":") {
+		if at[2] >= 0 { // else it is UTC
+			zone = text[at[2]:at[3]] + "00"
+			if at[4] >= 0 {
+				zone = text[at[2]:at[3]] + text[at[4]:at[5]]
+			}
+		}
+		text = text[:at[0]]
+	}
+	text = fractionRE.ReplaceAllString(text, "$1$2")
+	for _, form := range times {
+		if zone != "" {
+			if t, err := time.Parse(form+"-0700", text+zone); err == nil {
+				return t.UTC()
+			}
+		} else if t, err := time.Parse(form, text); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
 }
 
 // Signature writes a signature as the section of an MLmodel file, for a Python program that loads what a Go program

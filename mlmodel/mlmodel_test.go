@@ -44,7 +44,6 @@ func TestRefusesWhatIsNone(t *testing.T) {
 		"signature: {inputs: x}": "signature: inputs",
 		"signature: {inputs: null, outputs: null, params: null}": "declares no inputs",
 		`signature: {inputs: '[{"type": "decimal"}]'}`:           "decimal",
-		"utc_time_created: yesterday":                            "utc_time_created",
 	} {
 		_, err := mlmodel.Parse([]byte(text))
 		require.ErrorIs(t, err, modelregistry.ErrInvalid, text)
@@ -53,6 +52,39 @@ func TestRefusesWhatIsNone(t *testing.T) {
 	m, err := mlmodel.Parse([]byte("run_id: abc\nsignature: null\n"))
 	require.NoError(t, err)
 	require.Equal(t, &mlmodel.Model{RunID: "abc"}, m)
+}
+
+// A model is not refused for what nothing needs.
+func TestReadsAnyTimeOrNone(t *testing.T) {
+	for text, want := range map[string]string{
+		"'2026-11-22 16:17:41.738954'": "2026-11-22T16:17:41.738954Z",
+		"2024-02-03 04:05:06":          "2024-02-03T04:05:06Z",
+		"2024-02-03T04:05:06Z":         "2024-02-03T04:05:06Z",
+		"'2024-02-03T04:05:06.5Z'":     "2024-02-03T04:05:06.5Z",
+		"2024-02-03T04:05:06+02:00":    "2024-02-03T02:05:06Z",
+		"'2024-02-03 04:05:06 -0130'":  "2024-02-03T05:35:06Z",
+		"2024-02-03 04:05:06+02":       "2024-02-03T02:05:06Z",
+		"2024-02-03":                   "2024-02-03T00:00:00Z",
+		"25-11-03T09:14:07.07.42":      "2025-11-03T09:14:07.42Z",
+		"yesterday":                    "",
+		"1700000000":                   "",
+		"null":                         "",
+		"[2024, 2]":                    "",
+		"{a: b}":                       "",
+		"''":                           "",
+	} {
+		m, err := mlmodel.Parse([]byte("run_id: abc\nutc_time_created: " + text + "\n"))
+		require.NoError(t, err, text)
+		require.Equal(t, "abc", m.RunID)
+		got := ""
+		if !m.Created.IsZero() {
+			got = m.Created.Format(time.RFC3339Nano)
+		}
+		require.Equal(t, want, got, text)
+	}
+	m, err := mlmodel.Parse([]byte("run_id: [1]\nmodel_id: {}\nmodel_uuid: 12\nmlflow_version: 2.10\nflavors: {b: 1, a: null}\n"))
+	require.NoError(t, err)
+	require.Equal(t, &mlmodel.Model{ModelID: "12", Version: "2.10", Flavors: []string{"a", "b"}}, m)
 }
 
 // No input makes the reader panic, and what it reads it can write and read again.
