@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/modelregistry-go/modelregistry"
 )
@@ -59,13 +58,14 @@ type versionsAnswer struct {
 	Next     string        `json:"next_page_token,omitempty"`
 }
 
-// What MLflow keeps of a version and the registry has no field for is in tags that clients neither see nor set.
+// What MLflow keeps of a version and the registry has no field for is in tags that clients neither see nor set. So are the
+// marks of an import, which it believes.
 const (
-	ownTags         = "modelregistry.mlflow."
-	tagRunLink      = ownTags + "run_link"
-	tagModelID      = ownTags + "model_id"
-	tagStorage      = ownTags + "storage_location" // where the files are, if that is not where source says
-	tagPrompt       = "mlflow.prompt.is_prompt"    // of models and versions that are prompts, MLflow's other use of them
+	ownTags         = "modelregistry."
+	tagRunLink      = ownTags + "mlflow.run_link"
+	tagModelID      = ownTags + "mlflow.model_id"
+	tagStorage      = ownTags + "mlflow.storage_location" // where the files are, if that is not where source says
+	tagPrompt       = "mlflow.prompt.is_prompt"           // of models and versions that are prompts, MLflow's other use of them
 	promptTagValue  = "true"
 	maxTagValue     = 100_000
 	maxTagKey       = 250
@@ -88,11 +88,10 @@ func modelOf(m *modelregistry.Model, latest []*modelregistry.Version) modelJSON 
 }
 
 func versionOf(v *modelregistry.Version) versionJSON {
-	tags := tagsOf(v.Tags)
 	return versionJSON{
 		Name: v.Model, Version: strconv.Itoa(v.Number), Created: v.Created.UnixMilli(), Updated: v.Updated.UnixMilli(),
 		Stage: string(v.Stage), Description: v.Description, Source: v.Source, RunID: v.RunID, Status: "READY",
-		Tags:    slices.DeleteFunc(tags, func(t tagJSON) bool { return strings.HasPrefix(t.Key, ownTags) }),
+		Tags:    tagsOf(v.Tags),
 		RunLink: v.Tags.Get(tagRunLink), Aliases: slices.Collect(v.Aliases.All()),
 	}
 }

@@ -88,7 +88,7 @@ func inactive(what, id string) error {
 
 func (c *call) createExperiment() (any, error) {
 	name := c.required("name")
-	tags := c.pairs("tags")
+	tags := c.tags()
 	location, err := artifactLocation(c.text("artifact_location"))
 	if c.problem != nil {
 		return nil, c.problem
@@ -206,7 +206,7 @@ func (c *call) putExperiment(action Action, deleted bool) (any, error) {
 }
 
 func (c *call) setExperimentTag() (any, error) {
-	key, value := c.required("key"), c.text("value")
+	key, value := c.tagKey(), c.text("value")
 	reg, e, err := c.experiment(Update)
 	if err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (c *call) setExperimentTag() (any, error) {
 }
 
 func (c *call) deleteExperimentTag() (any, error) {
-	key := c.required("key")
+	key := c.tagKey()
 	reg, e, err := c.experiment(Update)
 	if err != nil {
 		return nil, err

@@ -49,8 +49,8 @@ type ImportLeft struct {
 
 // The tags that say what an import has taken.
 const (
-	tagImportedFrom = "modelregistry.import.source" // of a logged model or version: its ID, or name and number, there
-	tagImported     = "modelregistry.import.done"   // of a run: "true"; of a model: the highest number of its versions
+	tagImportedFrom = ownTags + "import.source" // of a logged model or version: its ID, or name and number, there
+	tagImported     = ownTags + "import.done"   // of a run: "true"; of a model: the highest number of its versions
 )
 
 // Import copies an MLflow registry: experiments, runs with params, tags, the whole history of metrics, inputs, outputs
@@ -60,8 +60,8 @@ const (
 // here, which the history tells. Experiments and logged models get IDs of to's own. Deleted experiments and runs are taken
 // and deleted.
 //
-// It can be interrupted and called again: it goes on where it was, by tags that begin with modelregistry.import, takes
-// what is new, and leaves alone what was changed here since. A run that has not ended there is looked at again.
+// It can be interrupted and called again: it goes on where it was, by tags that begin with modelregistry.import and that
+// Handler lets no client set, so that to cannot be a Client of one; it takes what is new, and leaves alone what was changed here since. A run that has not ended there is looked at again.
 //
 // What from's or to's rules do not let be taken is in the report, as is what a source outside from's server fails to give,
 // and the rest is taken; an error is a fault, or a context's.

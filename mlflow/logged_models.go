@@ -55,7 +55,7 @@ func loggedModelOf(m *modelregistry.LoggedModel) loggedModelJSON {
 			Artifacts: artifactURI(m.Artifacts), Status: statusPrefix + string(m.Status), Type: m.Type, RunID: m.RunID,
 			StatusMessage: m.StatusMessage, Tags: tagsOf(m.Tags),
 		},
-		Data: loggedModelDataJSON{Params: tagsOf(m.Params), Metrics: each(m.Metrics, func(p modelregistry.LoggedMetric) metricJSON {
+		Data: loggedModelDataJSON{Params: paramsOf(m.Params), Metrics: each(m.Metrics, func(p modelregistry.LoggedMetric) metricJSON {
 			out := pointOf(p.MetricPoint)
 			out.ModelID, out.DatasetName, out.DatasetDigest, out.RunID = m.ID, p.DatasetName, p.DatasetDigest, p.RunID
 			return out
@@ -108,7 +108,7 @@ const badModelName = `/:.%"'`
 func (c *call) createLoggedModel() (any, error) {
 	spec := modelregistry.LoggedModelSpec{
 		ExperimentID: c.requiredExperiment(), RunID: c.text("source_run_id"), Name: c.text("name"), Type: c.text("model_type"),
-		Tags: c.pairs("tags"), Params: c.pairs("params"),
+		Tags: c.tags(), Params: c.pairs("params"),
 	}
 	if strings.ContainsAny(spec.Name, badModelName) {
 		c.mistake(invalid("Invalid model name ('%s') provided. Model name must be a non-empty string and cannot contain the following characters: %s",
@@ -162,7 +162,7 @@ func (c *call) deleteLoggedModel() (any, error) {
 }
 
 func (c *call) setLoggedModelTags() (any, error) {
-	tags := c.pairs("tags")
+	tags := c.tags()
 	if c.problem != nil {
 		return nil, c.problem
 	}
@@ -172,6 +172,10 @@ func (c *call) setLoggedModelTags() (any, error) {
 
 func (c *call) deleteLoggedModelTag() (any, error) {
 	key := c.r.PathValue("tag_key")
+	c.mistake(checkOwnTag(key))
+	if c.problem != nil {
+		return nil, c.problem
+	}
 	reg, m, err := c.loggedModel(Update)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"math"
 	"path"
 	"regexp"
@@ -47,17 +48,22 @@ func checkPathName(parameter, name string) error {
 var tagKeyRE = regexp.MustCompile(`^[/\p{L}\p{N}_.\- :]*$`)
 
 func checkTagKey(key string) error {
-	switch {
-	case !tagKeyRE.MatchString(key):
+	if !tagKeyRE.MatchString(key) {
 		return invalid("Invalid value %q for parameter 'key' supplied: Names may only contain alphanumerics, underscores (_), "+
 			"dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).", clip(key))
-	case strings.HasPrefix(key, ownTags):
-		return invalid("Invalid value %q for parameter 'key' supplied: Names that begin with %s are the server's own.", clip(key), ownTags)
 	}
-	if err := checkPathName("key", key); err != nil {
+	if err := cmp.Or(checkOwnTag(key), checkPathName("key", key)); err != nil {
 		return err
 	}
 	return checkLength("key", key, maxTagKey)
+}
+
+// checkOwnTag refuses what the server has tags for itself.
+func checkOwnTag(key string) error {
+	if strings.HasPrefix(key, ownTags) {
+		return invalid("Invalid value %q for parameter 'key' supplied: Names that begin with %s are the server's own.", clip(key), ownTags)
+	}
+	return nil
 }
 
 func checkTag(key, value string) error {

@@ -30,6 +30,24 @@ func (o object) pairs(name string) map[string]string {
 // pairs is object.pairs of the request.
 func (c *call) pairs(name string) map[string]string { return pairsOf(c.objects(name)) }
 
+// tags are pairs that no client uses for the server's own.
+func (o object) tags() map[string]string {
+	tags := o.pairs("tags")
+	for key := range tags {
+		o.c.mistake(checkOwnTag(key))
+	}
+	return tags
+}
+
+func (c *call) tags() map[string]string { return c.whole().tags() }
+
+// tagKey is the name of one tag that is to be changed.
+func (c *call) tagKey() string {
+	key := c.required("key")
+	c.mistake(checkOwnTag(key))
+	return key
+}
+
 func pairsOf(objects []object) map[string]string {
 	out := make(map[string]string, len(objects))
 	for _, o := range objects {

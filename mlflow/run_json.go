@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/modelregistry-go/modelregistry"
 )
@@ -17,7 +18,12 @@ type tagJSON struct { // a tag or a param
 	Value string `json:"value"`
 }
 
+// tagsOf are the tags that clients see.
 func tagsOf(m modelregistry.Map[string]) []tagJSON {
+	return slices.DeleteFunc(paramsOf(m), func(t tagJSON) bool { return strings.HasPrefix(t.Key, ownTags) })
+}
+
+func paramsOf(m modelregistry.Map[string]) []tagJSON {
 	out := make([]tagJSON, 0, m.Len())
 	for key, value := range m.All() {
 		out = append(out, tagJSON{key, value})
@@ -128,7 +134,7 @@ func runOf(run *modelregistry.Run) runJSON {
 		p.Key = key
 		out.Data.Metrics = append(out.Data.Metrics, pointOf(p))
 	}
-	out.Data.Params, out.Data.Tags = tagsOf(run.Params), tagsOf(described(run))
+	out.Data.Params, out.Data.Tags = paramsOf(run.Params), tagsOf(described(run))
 	for _, in := range run.Inputs {
 		if d := in.Dataset; d != nil {
 			out.Inputs.Datasets = append(out.Inputs.Datasets, datasetInputJSON{tagsOf(in.Tags),

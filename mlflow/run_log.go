@@ -57,7 +57,7 @@ func (c *call) logBatch() (any, error) {
 				batch.most, batch.what, batch.has, batch.what, batch.what))
 		}
 	}
-	entries := modelregistry.RunEntries{Params: map[string]string{}, Tags: c.pairs("tags")}
+	entries := modelregistry.RunEntries{Params: map[string]string{}, Tags: c.tags()}
 	for _, m := range metrics {
 		entries.Metrics = append(entries.Metrics, m.point())
 	}
@@ -85,7 +85,7 @@ func (c *call) logInputs() (any, error) {
 	for _, in := range c.objects("datasets") {
 		d := in.object("dataset")
 		entries.Inputs = append(entries.Inputs, modelregistry.RunInput{
-			Tags: modelregistry.MapOf(in.pairs("tags")),
+			Tags: modelregistry.MapOf(in.tags()),
 			Dataset: &modelregistry.DatasetInput{
 				Name: d.required("name"), Digest: d.required("digest"), SourceType: d.text("source_type"), Source: d.text("source"),
 				Schema: d.text("schema"), Profile: d.text("profile"),

@@ -86,7 +86,7 @@ func (c *call) activeRun(action Action, id string) (modelregistry.Registry, *mod
 
 func (c *call) createRun() (any, error) {
 	spec := modelregistry.RunSpec{
-		ExperimentID: modelregistry.DefaultExperiment, Name: c.text("run_name"), User: c.text("user_id"), Tags: c.pairs("tags"),
+		ExperimentID: modelregistry.DefaultExperiment, Name: c.text("run_name"), User: c.text("user_id"), Tags: c.tags(),
 	}
 	if c.has("start_time") {
 		spec.Started = c.whole().instant("start_time")
@@ -185,7 +185,7 @@ func (c *call) putRun(action Action, deleted bool) (any, error) {
 }
 
 func (c *call) setRunTag() (any, error) {
-	id, key, value := c.runID(), c.required("key"), c.text("value")
+	id, key, value := c.runID(), c.tagKey(), c.text("value")
 	if c.problem != nil {
 		return nil, c.problem
 	}
@@ -193,7 +193,7 @@ func (c *call) setRunTag() (any, error) {
 }
 
 func (c *call) deleteRunTag() (any, error) {
-	id, key := c.runID(), c.required("key")
+	id, key := c.runID(), c.tagKey()
 	if c.problem != nil {
 		return nil, c.problem
 	}
