@@ -151,7 +151,7 @@ func TestSearchMistakes(t *testing.T) {
 func TestNames(t *testing.T) {
 	s := withModel(t)
 	create := func(name string) reply { return s.post("registered-models/create", fields{"name": name}) }
-	for _, name := range []string{" a ", "a\nb", "a%2fb", "%", `a\b`, "a?b", "a#b", "a@b", `it's "x"`, "`", "🙂", "123", "é", "e\u0301", "M", strings.Repeat("n", 256)} {
+	for _, name := range []string{" a ", "a%2fb", "%", `a\b`, "a?b", "a#b", "a@b", `it's "x"`, "`", "🙂", "123", "é", "e\u0301", "M", strings.Repeat("n", 256)} {
 		require.Equal(t, http.StatusOK, create(name).status, "%q", name)
 		s.get("registered-models/get", "name", name).ok()
 		s.post("model-versions/create", fields{"name": name, "source": "s3://b/k"}).ok()
