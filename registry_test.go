@@ -8,8 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelregistry-go/modelregistry"
+	"github.com/modelregistry-go/modelregistry/backend/memory"
 	"github.com/modelregistry-go/modelregistry/blob"
 	"github.com/modelregistry-go/modelregistry/internal/stores"
+	"github.com/modelregistry-go/modelregistry/internal/verbatim"
 	"github.com/modelregistry-go/modelregistry/registrytest"
 )
 
@@ -41,7 +43,26 @@ func testRegistry(t *testing.T, kind string, blobs func(testing.TB) *blob.Store)
 	}, nil)
 }
 
-func TestRegistryOnMemory(t *testing.T)   { testRegistry(t, stores.Memory, memBlobs) }
+// TestRegistry is the example of package registrytest.
+func TestRegistry(t *testing.T) {
+	registrytest.Run(t, func(t testing.TB, opts *modelregistry.Options) modelregistry.Registry {
+		files, err := blob.Open(t.Context(), "mem://")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = files.Close() })
+		r, err := modelregistry.New(t.Context(), memory.New(), files, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}, nil)
+}
+
+func TestRegistrytestsExampleIsCompiled(t *testing.T) {
+	verbatim.Doc(t, filepath.Join("registrytest", "registrytest.go"), "registry_test.go")
+}
+
 func TestRegistryOnSQLite(t *testing.T)   { testRegistry(t, stores.SQLite, fileBlobs) }
 func TestRegistryOnPostgres(t *testing.T) { testRegistry(t, stores.Postgres, memBlobs) }
 

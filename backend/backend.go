@@ -33,7 +33,20 @@ type Field struct {
 	Name  string // lower-case ASCII letters and _; unique among the table's key parts and fields
 	Kind  Kind   // of the values; a Set is always of String
 	Shape Shape
+	// Max is how many bytes a string of the field has at most, for backends whose columns and indexes have to know; 0 is
+	// MaxKeyPart for key parts and fields of a unique index, MaxValue for others. Longer ones are ErrInvalid. It may be
+	// declared anew: rows that are there stay.
+	Max int
 }
+
+// The limits of what a Backend is given, in bytes where nothing else is said. Every backend takes what is within them.
+const (
+	MaxKeyPart = 1024     // a string that is a key part, or a value of a unique index
+	MaxName    = 1024     // the name of a Map's entry
+	MaxValue   = 1 << 20  // any other string of a field
+	MaxDoc     = 32 << 20 // a document
+	MaxRows    = 50_000   // rows that one Update puts, inserts, appends and deletes
+)
 
 // An Index serves conditions and orders on its fields: it orders rows by Fields, then by key.
 //
@@ -165,8 +178,12 @@ type Tx interface {
 // until ctx ends; nothing is ever applied twice. If ctx ends first, the error wraps both ctx.Err() and the last fault.
 // The errors that a program has to tell apart are ErrNotFound, ErrExists, ErrFormat and ErrClosed.
 //
-// Values, keys and documents come validated: the caller keeps to the Kinds (see Check), to key parts and uniquely
-// indexed values of at most 1,024 bytes, and to other values of at most 1 MiB.
+// Strings come validated: the caller keeps to what each Kind says of its values. Lengths are for the backend to refuse
+// (ErrInvalid, by [Table.CheckRow]) and for the caller to keep to: MaxKeyPart, MaxName, MaxValue, Field.Max, MaxDoc. The
+// caller writes at most MaxRows rows in one Update. A backend has to take all that is within them.
+//
+// A function passed to View or Update uses the Reader or Tx that it gets, and calls no method of a Backend: with one
+// connection, or one lock, it would wait for itself.
 type Backend interface {
 	// Declare makes the store ready for schema: it creates what is missing, upgrades what is older (see Schema), and
 	// keeps the rest. It is called before anything else, and again on every start; at once by several programs too.
@@ -180,7 +197,9 @@ type Backend interface {
 	// Find is a View of one Find: on a database, one statement.
 	Find(ctx context.Context, q Query) ([]Row, error)
 
-	// View calls fn, once, with one snapshot that no later change is seen in. It returns fn's error.
+	// View calls fn, once, with one snapshot that no later change is seen in. It returns fn's error. The snapshot is of
+	// some moment between the call of View and the end of fn's first read: of all that was committed before the call, at
+	// least.
 	View(ctx context.Context, fn func(Reader) error) error
 
 	// Update runs fn and commits what it did if it returns nil; anything else (an error, a panic, the end of ctx)
@@ -193,7 +212,8 @@ type Backend interface {
 	// If the store's format is now newer than what was declared here: ErrFormat.
 	Update(ctx context.Context, locks []string, fn func(Tx) error) error
 
-	// Close frees what the backend holds, waiting for calls under way; calls after it answer ErrClosed.
+	// Close frees what the backend holds, waiting for calls under way; calls after it answer ErrClosed. A second Close
+	// does nothing, and answers nil or ErrClosed. Rows stay, unless they are in memory; other Backends on the store too.
 	Close() error
 }
 

@@ -51,6 +51,9 @@ func (t *Table) validate() error {
 			return fmt.Errorf("%w: key part %s is not a One of String or Int", ErrInvalid, f.Name)
 		case f.Kind > Time || f.Shape > Map:
 			return fmt.Errorf("%w: field %s has an unknown kind or shape", ErrInvalid, f.Name)
+		case f.Max < 0 || f.Max > MaxValue || key && f.Max > MaxKeyPart:
+			return fmt.Errorf("%w: field %s says that its values have up to %d bytes; a key part has up to %d, any other %d",
+				ErrInvalid, f.Name, f.Max, MaxKeyPart, MaxValue)
 		case f.Shape == Set && f.Kind != String:
 			return fmt.Errorf("%w: field %s is a Set of %ss; a Set holds strings", ErrInvalid, f.Name, f.Kind)
 		}
@@ -159,9 +162,14 @@ func (t *Table) CheckRow(row Row) error {
 		if err := t.CheckKey(row.Key); err != nil {
 			return err
 		}
+		for i, v := range row.Key {
+			if err := t.checkLengths(t.Key[i], MaxKeyPart, v); err != nil {
+				return err
+			}
+		}
 	}
-	if len(row.Doc) == 0 {
-		return fmt.Errorf("table %s: %w: a row without a document", t.Name, ErrInvalid)
+	if len(row.Doc) == 0 || len(row.Doc) > MaxDoc {
+		return fmt.Errorf("table %s: %w: a document of %d bytes; it has 1 to %d", t.Name, ErrInvalid, len(row.Doc), MaxDoc)
 	}
 	for name, content := range row.Fields {
 		f, key, ok := t.Field(name)
@@ -185,8 +193,46 @@ func (t *Table) CheckRow(row Row) error {
 		if !good {
 			return fmt.Errorf("table %s: %w: field %s cannot hold a %T", t.Name, ErrInvalid, name, content)
 		}
+		if err := t.checkLengths(f, MaxValue, content); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// checkLengths says whether the content of a key part or field is within its limits.
+func (t *Table) checkLengths(f Field, most int, content any) error {
+	longest, name := 0, 0
+	switch c := content.(type) {
+	case Value:
+		longest = len(c.Str())
+	case []string:
+		for _, s := range c {
+			longest = max(longest, len(s))
+		}
+	case map[string]Value:
+		for n, v := range c {
+			longest, name = max(longest, len(v.Str())), max(name, len(n))
+		}
+	}
+	if f.Max > 0 {
+		most = f.Max
+	}
+	if longest > MaxKeyPart && t.unique(f) {
+		most = min(most, MaxKeyPart)
+	}
+	if longest > most {
+		return fmt.Errorf("table %s: %w: a value of %s has %d bytes, more than %d", t.Name, ErrInvalid, f.Name, longest, most)
+	}
+	if name > MaxName {
+		return fmt.Errorf("table %s: %w: a name in %s has %d bytes, more than %d", t.Name, ErrInvalid, f.Name, name, MaxName)
+	}
+	return nil
+}
+
+// unique says whether a unique index has the field.
+func (t *Table) unique(f Field) bool {
+	return slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.Unique && slices.Contains(x.Fields, f.Name) })
 }
 
 // CheckQuery says whether q can be asked of t.

@@ -4,7 +4,12 @@
 //
 //	func TestRegistry(t *testing.T) {
 //		registrytest.Run(t, func(t testing.TB, opts *modelregistry.Options) modelregistry.Registry {
-//			r, err := modelregistry.New(t.Context(), memory.New(), nil, opts)
+//			files, err := blob.Open(t.Context(), "mem://")
+//			if err != nil {
+//				t.Fatal(err)
+//			}
+//			t.Cleanup(func() { _ = files.Close() })
+//			r, err := modelregistry.New(t.Context(), memory.New(), files, opts)
 //			if err != nil {
 //				t.Fatal(err)
 //			}

@@ -2,11 +2,11 @@
 //
 // The test of a backend is one call:
 //
-//	func TestBackend(t *testing.T) {
+//	func TestConformance(t *testing.T) {
 //		backendtest.Run(t, func(t testing.TB) func() backend.Backend {
 //			path := filepath.Join(t.TempDir(), "store.db")
 //			return func() backend.Backend {
-//				b, err := mine.Open(path)
+//				b, err := sqlite.Open(t.Context(), path, nil)
 //				if err != nil {
 //					t.Fatal(err)
 //				}
@@ -17,6 +17,9 @@
 //
 // Each subtest is named after the promise it proves, and a failure says what the contract demands. Queries are compared
 // with an oracle that looks at every row; the random ones print their seed, and run again with BACKENDTEST_SEED set to it.
+//
+// Two more calls prove what a suite of orderly calls cannot: [RunFaults], that an Update is applied once though its commit
+// fails or the answer is lost, and [RunCrash], that what was answered survives the end of the process.
 package backendtest
 
 import (
@@ -55,6 +58,7 @@ func Run(t *testing.T, open func(t testing.TB) func() backend.Backend, opts *Opt
 	}{
 		{"Values", valuePromises},
 		{"Rows", rowPromises},
+		{"Limits", limitPromises},
 		{"Queries", queryPromises},
 		{"Indexes", indexPromises},
 		{"Ownership", ownershipPromises},

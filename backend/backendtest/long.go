@@ -68,9 +68,13 @@ func commonBeginnings(s *store) {
 			base := noise(5, length%7) + strings.Repeat(unit, length-length%7)
 			for i, end := range []string{"", "\x01", "a", "b", "ba"} {
 				probes = append(probes, backend.StringValue(base+end))
+				notes := text("n", base+end)
+				if len(base) <= backend.MaxName {
+					notes[base] = backend.StringValue("1")
+				}
 				rows = append(rows, backend.Row{
 					Key:    key(backend.StringValue(unit), backend.IntValue(int64(length*10+i))),
-					Fields: map[string]any{"name": backend.StringValue(base + end), "labels": []string{base + end, "other"}, "notes": text(base, "1", "n", base+end)},
+					Fields: map[string]any{"name": backend.StringValue(base + end), "labels": []string{base + end, "other"}, "notes": notes},
 					Doc:    fmt.Appendf(nil, `{"length":%d,"end":%q}`, length, end),
 				})
 			}

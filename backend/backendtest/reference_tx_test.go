@@ -410,6 +410,9 @@ func (tx *tx) Append(table string, list ...backend.Row) (last backend.Position, 
 		return "", tx.fail(fmt.Errorf("table %s: %w: not a Log", table, backend.ErrInvalid))
 	}
 	for _, row := range list {
+		if err := t.CheckRow(row); err != nil {
+			return "", tx.fail(err)
+		}
 		last = backend.Position(fmt.Sprintf("%016x", tx.last.Add(1)))
 		row.Key = backend.Key{backend.StringValue(string(last))}
 		kept := tx.in(t, row, backend.Row{})

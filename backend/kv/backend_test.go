@@ -11,12 +11,44 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 	"github.com/modelregistry-go/modelregistry/backend/backendtest"
 	"github.com/modelregistry-go/modelregistry/backend/kv"
+	"github.com/modelregistry-go/modelregistry/backend/kv/kvtest"
 	"github.com/modelregistry-go/modelregistry/backend/memory"
 )
 
 func TestStrictStore(t *testing.T) {
 	backendtest.Run(t, func(testing.TB) func() backend.Backend {
 		s := &strictStore{}
+		return func() backend.Backend { return kv.New(s) }
+	}, &backendtest.Options{OneHandle: true})
+}
+
+func TestStrictStoreIsAStore(t *testing.T) {
+	kvtest.Run(t, func(testing.TB) func() kv.Store {
+		s := &strictStore{}
+		return func() kv.Store { return s }
+	}, nil)
+}
+
+// A store that was overtaken runs the function of an Update again.
+type overtaken struct{ *strictStore }
+
+func (s overtaken) Update(ctx context.Context, fn func(kv.Tx) error) error {
+	first := errors.New("overtaken")
+	err := s.strictStore.Update(ctx, func(tx kv.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return first
+	})
+	if !errors.Is(err, first) {
+		return err
+	}
+	return s.strictStore.Update(ctx, fn)
+}
+
+func TestStoreThatIsOvertaken(t *testing.T) {
+	backendtest.Run(t, func(testing.TB) func() backend.Backend {
+		s := overtaken{&strictStore{}}
 		return func() backend.Backend { return kv.New(s) }
 	}, &backendtest.Options{OneHandle: true})
 }

@@ -12,7 +12,7 @@ import (
 // maxIndexed is how many bytes of a string an index holds. Key parts and uniquely indexed values are never longer; of
 // other values only the beginning is indexed, and whoever reads an entry with a string of this length has to look at
 // the row. Stores limit the length of keys, and values may have a mebibyte.
-const maxIndexed = 1024
+const maxIndexed = backend.MaxKeyPart
 
 // errCorrupt says that stored bytes are not what this package wrote.
 var errCorrupt = errors.New("kv: stored row is damaged")

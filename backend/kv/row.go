@@ -149,13 +149,8 @@ func decodeContent(b []byte, f backend.Field) (any, error) {
 	return entries, nil
 }
 
-// checkLengths refuses what could not be told from another row's key or entry.
+// checkLengths refuses what could not be told from another row's entry, in a unique index that another program declared.
 func (t *table) checkLengths(row backend.Row) error {
-	for i, v := range row.Key {
-		if len(v.Str()) > maxIndexed {
-			return fmt.Errorf("table %s: %w: key part %s has %d bytes, more than %d", t.name, backend.ErrInvalid, t.key[i].Name, len(v.Str()), maxIndexed)
-		}
-	}
 	for _, p := range t.paths {
 		if !p.unique {
 			continue

@@ -3,8 +3,14 @@
 // indexes are kept, how a query is planned and run, positions of logs, formats and upgrades, and what an error does to
 // an Update.
 //
-// An author implements [Store], hands it to [New], and runs package backendtest. The module's examples/boltbackend is a
-// complete one, and its README a guide.
+// An author implements [Store], hands it to [New], and runs packages kvtest, on the store, and backendtest, on the
+// Backend. The module's examples/boltbackend is a complete one, and its README a guide.
+//
+// # What a store has to take
+//
+// Keys of up to a few kibibytes (an encoded part has up to [backend.MaxKeyPart] bytes and a few more), values of
+// up to [backend.MaxDoc] and what the row's fields take, and in one Update what [backend.MaxRows] rows make of keys: one for
+// the row, and one for each entry of an index.
 //
 // # Layout
 //
@@ -20,13 +26,18 @@ import "context"
 
 // A Store is an ordered transactional key-value store. It is safe for concurrent use, and owned by one Backend.
 type Store interface {
-	// View calls fn once, with one snapshot that no later Update is seen in, and returns fn's error.
+	// View calls fn, once, with one snapshot that no later Update is seen in, and returns fn's error.
 	View(ctx context.Context, fn func(ReadTx) error) error
-	// Update calls fn once and makes all that it changed durable and visible at once if it returns nil. If it returns
+	// Update calls fn and makes all that it changed durable and visible at once if it returns nil. If it returns
 	// an error, which Update returns, or panics, which Update lets pass, nothing is changed. kv runs one Update at a
-	// time; if other processes share the store, their Updates must wait for one another too.
+	// time; if other processes share the store, their Updates must wait for one another too, and look at ctx while they
+	// wait.
+	//
+	// Update may call fn again, with another Tx, if nothing of the earlier run is kept: a store that finds out at its
+	// commit that it was overtaken does so. An error after which it is unknown whether the commit was done is returned
+	// as it is: kv tries nothing again.
 	Update(ctx context.Context, fn func(Tx) error) error
-	// Close frees what the store holds. kv calls it once, with no View or Update under way.
+	// Close frees what the store holds. kv calls it once, with no View or Update under way. What was committed stays.
 	Close() error
 }
 

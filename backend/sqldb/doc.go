@@ -27,4 +27,17 @@
 // A Find is one prepared statement. An Update is one round trip to begin, which also takes its locks and reads the
 // store's format, one for each call of its Tx, and one to commit. A Put that changes side values takes one more to read
 // what they were; on SQLite, so does each side table that is written.
+//
+// # What it assumes
+//
+// Of the engine: transactions, CREATE TABLE, CREATE INDEX and DROP INDEX with IF [NOT] EXISTS and inside of transactions,
+// INSERT … ON CONFLICT DO UPDATE with excluded, RETURNING, common table expressions, row values in IN and in comparisons,
+// VALUES as a table, partial indexes (WHERE), names in double quotes, texts that compare bytewise and hold a mebibyte and
+// more, and integers of 64 bits. Where Updates run side by side, locks by name that last as long as a transaction. Engines
+// without one of these (MariaDB and MySQL among them) need more than a dialect.
+//
+// Of the driver: one *sql.Conn is one session; a context that ends interrupts a statement; errors can be told apart by
+// code. It must not wait for locks itself for longer than some tens of milliseconds (SQLite's busy_timeout): sqldb waits,
+// and looks at the context meanwhile, which a driver in its wait does not. Drivers that take one statement a call need
+// Dialect.Batches false.
 package sqldb

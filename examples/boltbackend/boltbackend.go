@@ -19,11 +19,19 @@ const lockTimeout = 5 * time.Second
 
 // Open opens the file at path as a backend, and makes it if there is none. One process at a time can have it open.
 func Open(path string) (backend.Backend, error) {
+	s, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	return kv.New(s), nil
+}
+
+func open(path string) (kv.Store, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("open bolt file %s: %w", path, err)
 	}
-	return kv.New(store{db}), nil
+	return store{db}, nil
 }
 
 // A store is a bbolt file with a bucket for each space.

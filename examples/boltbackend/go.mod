@@ -7,6 +7,9 @@ require (
 	go.etcd.io/bbolt v1.5.0
 )
 
-require golang.org/x/sys v0.48.0 // indirect
+require (
+	github.com/Masterminds/semver/v3 v3.5.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+)
 
 replace github.com/modelregistry-go/modelregistry => ../..

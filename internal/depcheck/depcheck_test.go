@@ -48,6 +48,7 @@ func TestLinkedPackages(t *testing.T) {
 		module + "/backend/sqlite":      {backend, module + "/backend/sqldb", "github.com/mattn/go-sqlite3"},
 		module + "/backend/postgres":    {backend, module + "/backend/sqldb", "github.com/lib/pq"},
 		module + "/backend/backendtest": {backend},
+		module + "/backend/kv/kvtest":   {backend, module + "/backend/kv"},
 		module + "/sign":                {module, backend, "github.com/Masterminds/semver/v3"},
 		module + "/provenance":          {module, backend, "github.com/Masterminds/semver/v3"},
 		module + "/mlmodel":             {module, backend, "github.com/Masterminds/semver/v3", "go.yaml.in/yaml/v3"},
