@@ -212,7 +212,10 @@ func maskText(text string) string {
 
 // maskURL takes user, password and secret parameters out of a URL.
 func maskURL(value string) string {
-	scheme, rest, _ := strings.Cut(value, "://")
+	scheme, rest, ok := strings.Cut(value, "://")
+	if !ok {
+		return value
+	}
 	// A password may have a slash and an @; a path may have an @ too, but behind it is no colon but that of a port.
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		first := strings.IndexAny(rest, "/?#")

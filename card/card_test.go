@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
@@ -187,6 +188,32 @@ func TestHostileTextIsText(t *testing.T) {
 			require.NotRegexp(t, `^(# title|- item)`, line)
 			require.NotRegexp(t, `[^\\]\]\(`, line)
 		}
+	}
+}
+
+// What a terminal obeys, or the order of writing, is in no card.
+func TestCardsShowWhatTheyHold(t *testing.T) {
+	ctx := t.Context()
+	reg := newRegistry(ctx)
+	const odd = "\x1b]0;title\x07\x1b[2J\u009b31m\u202egnp.exe\u2066\x7f"
+	_, err := reg.CreateModel(ctx, "m", modelregistry.ModelSpec{Description: odd})
+	require.NoError(t, err)
+	v, err := reg.Register(ctx, "m", modelregistry.VersionSpec{
+		Description: odd, Params: map[string]string{"p": odd}, Tags: map[string]string{"t": odd},
+		Lineage: []modelregistry.Origin{{Type: modelregistry.TrainedOn, Node: modelregistry.DatasetNode("d", "1", odd, map[string]string{"a": odd})}},
+	})
+	require.NoError(t, err)
+	c, err := card.New(ctx, reg, v, nil)
+	require.NoError(t, err)
+	page, err := c.HTML()
+	require.NoError(t, err)
+	for _, text := range []string{string(page), c.Markdown()} {
+		require.NotContains(t, strings.Map(func(r rune) rune {
+			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+				return '!'
+			}
+			return r
+		}, strings.ReplaceAll(text, "!", "")), "!")
 	}
 }
 

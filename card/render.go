@@ -62,9 +62,12 @@ func (c *Card) HTML() ([]byte, error) {
 		Title    string
 		Stage    string
 		Sections []view
-	}{Title: c.title(), Stage: string(c.Version.Stage)}
+	}{Title: markdown.Plain(c.title()), Stage: string(c.Version.Stage)}
 	for _, s := range c.sections() {
-		v := view{Title: s.title, Text: s.text, Head: s.head, Rows: s.rows}
+		v := view{Title: s.title, Text: plain(s.text), Head: plain(s.head)}
+		for _, row := range s.rows {
+			v.Rows = append(v.Rows, plain(row))
+		}
 		if s.picture {
 			v.Picture = template.HTML(lineage.SVG(c.Lineage)) // which escapes all that it shows
 		}
@@ -75,6 +78,14 @@ func (c *Card) HTML() ([]byte, error) {
 		return nil, fmt.Errorf("card of %s: %w", c.Version.Ref(), err)
 	}
 	return b.Bytes(), nil
+}
+
+func plain(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = markdown.Plain(text)
+	}
+	return out
 }
 
 var pageTemplate = template.Must(template.New("card").Funcs(template.FuncMap{

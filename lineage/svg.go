@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"strings"
+	"unicode"
 
 	"github.com/modelregistry-go/modelregistry"
 )
@@ -95,10 +96,10 @@ func fill(kind modelregistry.NodeKind) string {
 	return "#ffffff"
 }
 
-// svgText also replaces what XML has no character for.
+// svgText also replaces what XML has no character for, and what nobody sees and something obeys.
 func svgText(s string) string {
 	return html.EscapeString(strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' || r == 0xFFFE || r == 0xFFFF {
+		if unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Bidi_Control, r) || r == 0xFFFE || r == 0xFFFF {
 			return '\uFFFD'
 		}
 		return r

@@ -70,7 +70,13 @@ type bar struct {
 	failed error // the bar is only for show
 }
 
-func newBar(out io.Writer) *bar { return &bar{out: out} }
+// newBar makes one, which moves the cursor itself.
+func newBar(out io.Writer) *bar {
+	if w, ok := out.(plainWriter); ok {
+		out = w.Writer
+	}
+	return &bar{out: out}
+}
 
 func (b *bar) show(p mlflow.ImportProgress) {
 	if b.drawn == nil {
@@ -78,7 +84,7 @@ func (b *bar) show(p mlflow.ImportProgress) {
 			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100_000_000))
 	}
 	b.drawn.ChangeMax(p.Total)
-	b.drawn.Describe(p.Doing)
+	b.drawn.Describe(line(p.Doing))
 	b.failed = b.drawn.Set(p.Done)
 }
 
@@ -99,7 +105,7 @@ func tell(out io.Writer, r *mlflow.ImportReport) error {
 		fmt.Fprintf(&b, "%-13s  %d copied, %d here already\n", line.what, line.count.Taken, line.count.There)
 	}
 	for _, left := range r.Left {
-		fmt.Fprintf(&b, "left: %s: %s\n", left.What, left.Err)
+		fmt.Fprintf(&b, "left: %s: %s\n", line(left.What), line(left.Err.Error()))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

@@ -46,6 +46,7 @@ var errUsage = errors.New("wrong usage")
 
 // dispatch runs one command and returns the exit status: 2 of wrong usage, 1 of any other failure.
 func dispatch(ctx context.Context, args []string, std streams) int {
+	std = streams{plainWriter{std.out}, plainWriter{std.err}}
 	name := "help"
 	if len(args) > 0 {
 		name = args[0]

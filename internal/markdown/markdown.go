@@ -11,16 +11,21 @@ var escaper = strings.NewReplacer(
 	`<`, `&lt;`, `>`, `&gt;`, `&`, `&amp;`, `@`, `&#64;`, // @ would call somebody on some sites
 )
 
-// Escape is text that Markdown shows as s, in one line.
-func Escape(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
+// Plain is text without what nobody sees and something obeys: a terminal that a page is read on, or the order of writing.
+// Ends of lines and tabs stay.
+func Plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 		return r
 	}, s)
-	return escaper.Replace(s)
 }
+
+var oneLine = strings.NewReplacer("\n", " ", "\t", " ")
+
+// Escape is text that Markdown shows as s, in one line.
+func Escape(s string) string { return escaper.Replace(oneLine.Replace(Plain(s))) }
 
 // Table is a table with escaped cells. A row that is shorter than the head is filled up.
 func Table(head []string, rows [][]string) string {
