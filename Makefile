@@ -1,5 +1,5 @@
 # make test   everything: tests on every backend and bucket, race detector, examples, fuzz smoke run, lint
-# make bench  the figures of docs/benchmarks.md, as ratios within one run
+# make bench  the figures of docs/benchmarks.md, as ratios within one run; make bench-smoke: whether they all work
 # make lint   gofmt, go vet, staticcheck
 # make vuln   known vulnerabilities in what the packages call, where Go's database of them can be reached
 
@@ -9,10 +9,10 @@ MODULES := . examples/boltbackend
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME := 5s
 
-.PHONY: test lint vuln unit race examples fuzz bench tools
+.PHONY: test lint vuln unit race examples fuzz bench bench-smoke tools
 .NOTPARALLEL:
 
-test: tools lint vuln unit race examples fuzz
+test: tools lint vuln unit race examples fuzz bench-smoke
 
 # The servers that tests start: installed by the system's package manager where they are missing. And MLflow, which
 # tests install themselves when they need it: here it does not count as a test's time.
@@ -49,3 +49,6 @@ fuzz:
 
 bench:
 	@./internal/tools/bench.sh
+
+bench-smoke:
+	@BENCH_SMOKE=1 ./internal/tools/bench.sh

@@ -65,11 +65,11 @@ func (s *store) name() string {
 	return map[string]string{stores.Memory: "memory", stores.SQLite: "SQLite", stores.Postgres: "Postgres"}[s.kind]
 }
 
-// versionsWanted is how many versions a filled store has: a million, or what BENCH_VERSIONS says.
+// versionsWanted is how many versions a filled store has: a million, or what BENCH_VERSIONS says; for smoke a part of them.
 func versionsWanted(b *testing.B) int {
 	text := os.Getenv("BENCH_VERSIONS")
 	if text == "" {
-		return 1_000_000
+		return sized(1_000_000)
 	}
 	n, err := strconv.Atoi(text)
 	require.NoError(b, err, "BENCH_VERSIONS")
@@ -138,7 +138,7 @@ func BenchmarkFigures(b *testing.B) {
 	table := slices.Concat(lines...)
 	fmt.Print(aligned(table))
 	fmt.Fprintf(os.Stderr, "bench: took %s\n", time.Since(begin).Round(time.Second))
-	if only == "" && versions == 1_000_000 {
+	if only == "" && versions == 1_000_000 && !smoke {
 		path := filepath.Join("..", "..", "docs", "benchmarks.md")
 		require.NoError(b, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(b, os.WriteFile(path, []byte(page(table, busy)), 0o644))

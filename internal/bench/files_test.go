@@ -49,7 +49,8 @@ func random(size int) []byte {
 
 // largeFile registers a file of 256 MiB and reads it back, each time another one: equal content is not written again.
 func largeFile(b *testing.B, _ *store) []result {
-	const size, rounds = 256 << 20, 5
+	const rounds = 5
+	size := sized(256 << 20)
 	ctx := context.Background()
 	dir := b.TempDir()
 	reg := withBucket(b, dir)
@@ -99,7 +100,7 @@ func largeFile(b *testing.B, _ *store) []result {
 			return took
 		})
 	put, hashed, written, verified, plain := m[0], m[1], m[2], m[3], m[4]
-	speed := func(ns float64) string { return digits(size/ns*1e9/(1<<20)) + " MiB/s" }
+	speed := func(ns float64) string { return digits(float64(size)/ns*1e9/(1<<20)) + " MiB/s" }
 	limits := func(what string, other float64) string {
 		return fmt.Sprintf("SHA-256 %s, %s %s", speed(hashed), what, speed(other))
 	}
@@ -134,7 +135,7 @@ func largeFileMemory(b *testing.B, _ *store) []result {
 		close(stop)
 		return <-most - floor
 	}
-	small, large := peak(256<<20), peak(4<<30)
+	small, large := peak(sized[int64](256<<20)), peak(sized[int64](4<<30))
 	mib := func(x float64) string { return digits(x/(1<<20)) + " MiB" }
 	return []result{atMost("memory to register 4 GiB", mib(large), "to register 256 MiB "+mib(small), large/small, 2)}
 }
@@ -166,7 +167,8 @@ func (f *endlessFile) IsDir() bool                { return false }
 func (f *endlessFile) Sys() any                   { return nil }
 
 func smallFiles(b *testing.B, _ *store) []result {
-	const files, size, rounds = 10_000, 4 << 10, 3
+	const size, rounds = 4 << 10, 3
+	files := sized(10_000)
 	dir := b.TempDir()
 	reg := withBucket(b, dir)
 	round := 0

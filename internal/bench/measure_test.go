@@ -3,15 +3,30 @@ package bench_test
 import (
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"time"
 )
 
+// smoke runs every figure in its smallest form: whether it works, not how fast.
+var smoke = os.Getenv("BENCH_SMOKE") != ""
+
+// sized is n, or a small part of it for smoke.
+func sized[T int | int64 | time.Duration](n T) T {
+	if smoke {
+		return max(1, n/64)
+	}
+	return n
+}
+
 // slice is how long one side is measured at a time. Sides take turns, so that what else the machine does meets both.
-const slice = 150 * time.Millisecond
+var slice = sized(150 * time.Millisecond)
 
 // alternate runs the sides in turn, n rounds after one that does not count, and returns the median of each.
 func alternate(n int, sides ...func() float64) []float64 {
+	if smoke {
+		n = 1
+	}
 	got := make([][]float64, len(sides))
 	for round := range n + 1 {
 		for i, side := range sides {

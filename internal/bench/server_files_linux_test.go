@@ -53,7 +53,8 @@ func (s *server) download(b *testing.B, path string, size int) {
 // What a round stored is removed behind the servers' backs, for a disk and a memory that are used for the first time can be
 // much slower: MLflow writes over its file, and ours would have new ones each time.
 func serverFiles(b *testing.B, _ *store) []result {
-	const size, rounds = 256 << 20, 7
+	const rounds = 7
+	size := sized(256 << 20)
 	dirs := []string{b.TempDir(), b.TempDir()}
 	ours, theirs := startOurs(b, dirs[0]), startMLflow(b, dirs[1])
 	defer ours.stop()
@@ -92,7 +93,7 @@ func serverFiles(b *testing.B, _ *store) []result {
 			return 0
 		})
 	hashed := m[0]
-	speed := func(ns float64) string { return digits(size/ns*1e9/(1<<20)) + " MiB/s" }
+	speed := func(ns float64) string { return digits(float64(size)/ns*1e9/(1<<20)) + " MiB/s" }
 	var table []result
 	for i, what := range []string{"artifact of 256 MiB up", "artifact of 256 MiB down"} {
 		raw, own, other := m[1+i], m[3+i], m[5+i]

@@ -6,8 +6,10 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -131,15 +133,16 @@ func writesSQL(b *testing.B, _ *store) []result {
 
 // A twin is a database in which another's writes are done again.
 type twin struct {
-	conn  *sql.Conn
-	begin string
-	stmts map[string]*sql.Stmt
+	conn    *sql.Conn
+	begin   string
+	schemas *strings.Replacer // from the other's to its own
+	stmts   map[string]*sql.Stmt
 }
 
 // twins are a registry whose statements are counted, and a database in the state that its own is in.
 func twins(b *testing.B, kind string, count *sqlcount.Counter) (modelregistry.Registry, *twin) {
 	ctx := context.Background()
-	t := &twin{begin: "BEGIN IMMEDIATE", stmts: map[string]*sql.Stmt{}}
+	t := &twin{begin: "BEGIN IMMEDIATE", schemas: strings.NewReplacer(), stmts: map[string]*sql.Stmt{}}
 	driverName, dsn := "sqlite3", ""
 	var counted, other backend.Backend
 	var err error
@@ -151,7 +154,9 @@ func twins(b *testing.B, kind string, count *sqlcount.Counter) (modelregistry.Re
 		other, err = sqlite.Open(ctx, path, nil)
 	} else {
 		driverName, t.begin, dsn = "postgres", "BEGIN", pgtest.DSN(b)
-		counted, err = postgres.Open(ctx, pgtest.DSN(b), &postgres.Options{Wrap: count.Wrap})
+		counts := pgtest.DSN(b)
+		t.schemas = strings.NewReplacer(schemaOf(b, counts), schemaOf(b, dsn))
+		counted, err = postgres.Open(ctx, counts, &postgres.Options{Wrap: count.Wrap})
 		require.NoError(b, err)
 		other, err = postgres.Open(ctx, dsn, nil)
 	}
@@ -174,6 +179,13 @@ func twins(b *testing.B, kind string, count *sqlcount.Counter) (modelregistry.Re
 	return reg, t
 }
 
+// schemaOf is the schema that a DSN of pgtest leads to.
+func schemaOf(b *testing.B, dsn string) string {
+	u, err := url.Parse(dsn)
+	require.NoError(b, err)
+	return u.Query().Get("search_path")
+}
+
 // writes tells statements that write rows, also behind a WITH.
 var writes = regexp.MustCompile(`\b(INSERT INTO|UPDATE|DELETE FROM)\b`)
 
@@ -184,6 +196,7 @@ func transactions(calls []sqlcount.Call) (txs [][]sqlcount.Call) {
 		switch {
 		case c.Text == "COMMIT":
 			txs, tx = append(txs, tx), nil
+		case strings.HasPrefix(c.Text, "BEGIN"): // and what else begins an Update: its locks and its witness
 		case writes.MatchString(c.Text):
 			tx = append(tx, c)
 		}
@@ -199,13 +212,14 @@ func (t *twin) replay(txs [][]sqlcount.Call) error {
 			return fmt.Errorf("replay: %w", err)
 		}
 		for _, c := range tx {
-			stmt := t.stmts[c.Text]
+			text := t.schemas.Replace(c.Text)
+			stmt := t.stmts[text]
 			if stmt == nil {
 				var err error
-				if stmt, err = t.conn.PrepareContext(ctx, c.Text); err != nil {
+				if stmt, err = t.conn.PrepareContext(ctx, text); err != nil {
 					return fmt.Errorf("replay: %w", err)
 				}
-				t.stmts[c.Text] = stmt
+				t.stmts[text] = stmt
 			}
 			if _, err := stmt.ExecContext(ctx, values(c.Args)...); err != nil {
 				return fmt.Errorf("replay %s: %w", c.Text, err)
