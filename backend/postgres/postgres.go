@@ -102,8 +102,9 @@ func Open(ctx context.Context, dsn string, opts *Options) (*sqldb.DB, error) {
 	return store, nil
 }
 
-// New makes a store in a database that is open already, by lib/pq or a driver over it such as gocloud.dev's. Close
-// leaves db open. Others may use db too.
+// New makes a store in a database that is open already: by lib/pq, a driver over it such as gocloud.dev's, or pgx
+// (github.com/jackc/pgx/v5/stdlib), with which an Update costs three round trips more. Close leaves db open. Others may use
+// db too. ErrInvalid: the driver cannot do what a store needs of it.
 func New(ctx context.Context, db *sql.DB, opts *Options) (*sqldb.DB, error) {
 	conns := conns(opts)
 	store, err := open(ctx, db, &sqldb.Options{Schema: opts.schema(), ReadConns: conns, WriteConns: conns, Shared: true})
@@ -189,6 +190,9 @@ func open(ctx context.Context, db *sql.DB, opts *sqldb.Options) (*sqldb.DB, erro
 	dialect := sqldb.Postgres()
 	for {
 		err := check(ctx, db, opts.Schema)
+		if err == nil && opts.Shared {
+			dialect.Batches, err = batches(ctx, db)
+		}
 		if err == nil {
 			return sqldb.New(db, db, dialect, opts), nil
 		}
@@ -209,6 +213,27 @@ func open(ctx context.Context, db *sql.DB, opts *sqldb.Options) (*sqldb.DB, erro
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// batches says whether db's driver takes several statements in one call, and refuses one with which a store would fail later.
+func batches(ctx context.Context, db *sql.DB) (bool, error) {
+	var n int
+	// A driver of another kind, or of another database, does not pass a slice.
+	if err := db.QueryRowContext(ctx, "SELECT cardinality(CAST($1 AS TEXT[]))", []string{"a", "b"}).Scan(&n); err != nil {
+		return false, fmt.Errorf("%w: the driver passes no arrays; use lib/pq 1.11 or later, or pgx: %w", backend.ErrInvalid, err)
+	}
+	err := db.QueryRowContext(ctx, "SELECT 1; SELECT 2").Scan(&n)
+	if err == nil {
+		return true, nil
+	}
+	var state interface{ SQLState() string }
+	switch {
+	case !errors.As(err, &state):
+		return false, fmt.Errorf("%w: errors of the driver have no method SQLState; use lib/pq or pgx: %w", backend.ErrInvalid, err)
+	case state.SQLState() == "42601": // "cannot insert multiple commands into a prepared statement"
+		return false, nil
+	}
+	return false, err
 }
 
 // check refuses databases in which a store would fail later.
