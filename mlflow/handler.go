@@ -38,6 +38,9 @@ type Options struct {
 	// Webhooks sends the examples by which webhooks are tried out; nil is one of its own, for https URLs of public
 	// addresses. To tell webhooks of what happens, Run one: the handler does not.
 	Webhooks *webhook.Deliverer
+	// PlainSearch leaves the aliases out of the versions that model-versions/search finds, as MLflow does. Without it they
+	// are filled in, which its users ask for and some programs made for it cannot take: mlflow-export-import is one.
+	PlainSearch bool
 	// Metrics answers GET /metrics, for those who may Read KindMetrics; nil is that there is no such endpoint.
 	Metrics http.Handler
 	// Version is what /version answers; "" is MLflow's that the handler follows.

@@ -56,7 +56,13 @@ func (c *call) searchVersions() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return versionsAnswer{each(found, versionOf), next}, nil
+	versions := each(found, versionOf)
+	for i := range versions {
+		if c.s.opts.PlainSearch {
+			versions[i].Aliases = nil
+		}
+	}
+	return versionsAnswer{versions, next}, nil
 }
 
 // search is fill, with a token for clients.

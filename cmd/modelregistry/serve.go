@@ -28,6 +28,7 @@ type serveFlags struct {
 	hosts, origins  string
 	webhookKey      string
 	privateWebhooks bool
+	plainSearch     bool
 	jsonLog         bool
 	quiet           bool
 }
@@ -52,6 +53,7 @@ func serve(ctx context.Context, args []string, std streams) (err error) {
 	set.StringVar(&f.hosts, "allowed-hosts", "", "`names`, separated by commas, that clients may call the server by besides localhost and private addresses; * is any")
 	set.StringVar(&f.origins, "allowed-origins", "", "web `origins`, separated by commas, whose pages may read and change something")
 	set.StringVar(&f.webhookKey, "webhook-key", "", "a `file` with the key that seals webhooks' secrets (default webhook.key below --data, made if it is not there)")
+	set.BoolVar(&f.plainSearch, "plain-search", false, "leave aliases out of what model-versions/search finds, as MLflow does: mlflow-export-import cannot take them")
 	set.BoolVar(&f.privateWebhooks, "private-webhooks", false, "let webhooks go to private addresses, and over plain HTTP")
 	set.BoolVar(&f.jsonLog, "log-json", false, "log in JSON")
 	set.BoolVar(&f.quiet, "quiet", false, "log only what goes wrong")
@@ -109,7 +111,7 @@ func (f *serveFlags) logger(std streams) *slog.Logger {
 
 // options are those of the handler.
 func (f *serveFlags) options(log *slog.Logger) (*mlflow.Options, *tokenFile, error) {
-	opts := &mlflow.Options{Logger: log, AllowedHosts: list(f.hosts), AllowedOrigins: list(f.origins)}
+	opts := &mlflow.Options{Logger: log, AllowedHosts: list(f.hosts), AllowedOrigins: list(f.origins), PlainSearch: f.plainSearch}
 	var tokens *tokenFile
 	if f.tokens != "" {
 		var err error

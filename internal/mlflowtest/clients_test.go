@@ -20,9 +20,7 @@ import (
 // The real clients do what MLflow's users do, against the command as it is run: with MODELREGISTRY_TEST_THOROUGH all of
 // them, else one.
 func TestClients(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "modelregistry")
-	out, err := exec.Command("go", "build", "-o", program, "github.com/modelregistry-go/modelregistry/cmd/modelregistry").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	program := build(t)
 	cases := []struct {
 		name, version string
 		flags         func(t *testing.T) []string
@@ -41,6 +39,20 @@ func TestClients(t *testing.T) {
 			mlflowtest.Pytest(t, c.version, serve(t, program, c.flags(t)...))
 		})
 	}
+}
+
+// A program made for MLflow that cannot take aliases in what a search finds copies a model that has one.
+func TestExportAndImportByATool(t *testing.T) {
+	mlflowtest.Pytest(t, mlflowtest.Current, serve(t, build(t), "--data", t.TempDir(), "--plain-search"), "check_export_import.py")
+}
+
+// build builds the command.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "modelregistry")
+	out, err := exec.Command("go", "build", "-o", program, "github.com/modelregistry-go/modelregistry/cmd/modelregistry").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return program
 }
 
 // serve runs the command until the test ends, and returns the URL that it prints.

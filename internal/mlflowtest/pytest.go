@@ -6,10 +6,15 @@ import (
 	"testing"
 )
 
-// Pytest runs the tests in directory python with the client of one version against the server at uri.
-func Pytest(t testing.TB, version, uri string) {
+// Pytest runs the tests in directory python, or those in some of its files, with the client of one version against the server
+// at uri.
+func Pytest(t testing.TB, version, uri string, files ...string) {
 	t.Helper()
-	cmd := exec.Command(Python(t, version), "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=short", ".")
+	cmd := exec.Command(Python(t, version), "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=short")
+	if len(files) == 0 {
+		files = []string{"."}
+	}
+	cmd.Args = append(cmd.Args, files...)
 	cmd.Dir = filepath.Join(root(), "internal", "mlflowtest", "python")
 	cmd.Env = environment(uri)
 	out, err := cmd.CombinedOutput()
