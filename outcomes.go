@@ -43,6 +43,9 @@ func (r *registry) recordOutcomes(ctx context.Context, test, shard string, talli
 	if err != nil {
 		return fmt.Errorf("encode outcomes: %w", err)
 	}
+	if err := checkBytes("tallies of the shard", len(doc), maxRow); err != nil {
+		return err
+	}
 	row := backend.Row{Key: backend.Key{backend.StringValue(test), backend.StringValue(shard)}, Doc: doc}
 	// The lock is the shard's own: a process waits for nobody but itself.
 	return r.backend.Update(ctx, []string{"outcomes/" + test + "/" + shard}, func(tx backend.Tx) error {

@@ -70,6 +70,13 @@ func (r *registry) Comment(ctx context.Context, id, comment string) (*Request, e
 		}
 		remark := Remark{Actor: r.actor, Text: comment, Time: c.now}
 		q.Comments = append(q.Comments, remark)
+		size := 0
+		for _, remark := range q.Comments {
+			size += len(appendJSONString(nil, remark.Text))
+		}
+		if size > maxRemarkBytes {
+			return q.conflict("the comments on request %s would come to %d bytes, and there is room for %d", q.ID, size, maxRemarkBytes)
+		}
 		return c.note(ApprovalCommented, q, "comment", remark)
 	})
 	return q, wrap("Comment", id, err)
@@ -204,7 +211,16 @@ func (c *change) vote(q *Request, approve bool) {
 
 // noteVote adds the event of the newest vote.
 func (c *change) noteVote(q *Request) error {
-	return c.note(ApprovalVoted, q, "vote", q.Votes[len(q.Votes)-1])
+	size := 0
+	for _, vote := range q.Votes {
+		size += len(appendJSONString(nil, vote.Comment))
+	}
+	newest := q.Votes[len(q.Votes)-1]
+	if size > maxVoteBytes && newest.Comment != "" {
+		return q.conflict("what is said with the votes on request %s would come to %d bytes, and there is room for %d; vote without a comment",
+			q.ID, size, maxVoteBytes)
+	}
+	return c.note(ApprovalVoted, q, "vote", newest)
 }
 
 // apply makes the promotion that q asks for, or ends q with the reason why not.

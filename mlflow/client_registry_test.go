@@ -115,6 +115,8 @@ var unkeptByMLflow = map[string]string{
 	"Runs/infinities and NaN are metrics too":                                           "it stores infinity as the largest number",
 	"Mistakes/a name that is none is refused by every method":                           "on SQLite it has no limits of length",
 	"Mistakes/a search that is none gets what can be asked":                             "it reads filters without AND",
+	"Mistakes/tags that come to too much over several calls are refused":                "it has no limit over several calls",
+	"Mistakes/names that would read as something else are refused":                      "it takes them",
 }
 
 // A client is a registry, as far as MLflow can express one: on a server of this package.

@@ -3,6 +3,7 @@ package registrytest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/modelregistry-go/modelregistry"
 )
@@ -10,6 +11,7 @@ import (
 var approvalAliasPromises = []promise{
 	{"a request says at once what the gates would refuse", approvalForeseen},
 	{"approvals that would not count fill no request", approvalUncounted},
+	{"comments on a request take no room from those who decide", approvalRoom},
 	{"an approved request gives the alias, past the gates in front of it", approvalAlias},
 	{"a request for an alias fails if what it was about has changed", approvalAliasChanged},
 }
@@ -51,6 +53,31 @@ func approvalUncounted(s *trial) {
 	s.fails(err, modelregistry.ErrConflict, `"1 approval of boss"`)
 	q = s.approve(q, "boss", modelregistry.RequestApproved)
 	equal(s, "approvals", q.Approvals(), 4)
+}
+
+func approvalRoom(s *trial) {
+	s.register("fraud", 1)
+	q := s.ask("fraud", 1, production, modelregistry.RequestSpec{Need: 20})
+	long := strings.Repeat("✓", 5000)
+	var err error
+	for i := 0; i < 100 && err == nil; i++ {
+		_, err = s.r.As("mallory").Comment(s.ctx, q.ID, long)
+	}
+	s.fails(err, modelregistry.ErrConflict, "there is room for")
+	for i := range 19 {
+		actor := s.r.As(fmt.Sprint("approver ", i))
+		_, err := actor.Approve(s.ctx, q.ID, long)
+		if i < 13 {
+			s.ok(err)
+			continue
+		}
+		s.fails(err, modelregistry.ErrConflict, "vote without a comment")
+		_, err = actor.Approve(s.ctx, q.ID, "")
+		s.ok(err)
+	}
+	_, err = s.r.As("last").Approve(s.ctx, q.ID, "")
+	s.ok(err)
+	equal(s, "Production", s.holders("fraud", production), "1")
 }
 
 func approvalAlias(s *trial) {
