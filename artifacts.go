@@ -22,6 +22,9 @@ func (r *registry) putArtifact(ctx context.Context, path string, in io.Reader) (
 	if err := checkPath(path); err != nil {
 		return File{}, err
 	}
+	if in == nil {
+		return File{}, fmt.Errorf("content of %s: %w: nil; give a reader, of nothing for an empty file", path, ErrInvalid)
+	}
 	up, err := r.beginUpload(ctx)
 	if err != nil {
 		return File{}, err

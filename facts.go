@@ -222,6 +222,9 @@ func readFacts(find func(backend.Query) ([]backend.Row, error), v *Version) (*Fa
 	if v.Number == 0 {
 		return facts, nil // what a run left
 	}
+	if err := errors.Join(checkNumber(v.Number), checkText("model ID", v.ModelID, maxKey)); err != nil {
+		return nil, err
+	}
 	if v.ModelID == "" {
 		return nil, errHandMade(v)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -72,7 +73,7 @@ func (r *registry) recordOutcomes(ctx context.Context, test, shard string, talli
 }
 
 func checkTestName(name string) error {
-	if name == "" {
+	if strings.TrimSpace(name) == "" {
 		return fmt.Errorf("test name: %w: empty", ErrInvalid)
 	}
 	return checkName("test name", name, maxName)
