@@ -81,10 +81,15 @@ type Schema struct {
 	// nor a field another kind or shape (ErrInvalid, see Table.CheckStored): what changes so is declared under a new name.
 	Format int
 	Tables []Table
-	// Upgrade, if not nil, is called once when a store of an older format is raised to Format, after the tables,
-	// fields and indexes that it lacks were added (fields with zero values), in the transaction that records the new
-	// format. It puts anew the rows whose new fields are not zero.
-	Upgrade func(tx Tx, from int) error
+	// Upgrade, if not nil, is called when a store of an older format is raised to Format, after the tables, fields and
+	// indexes that it lacks were added (fields with zero values), in the transaction that records the new format. It puts
+	// anew the rows whose new fields are not zero.
+	//
+	// What is too much for one transaction (MaxRows) it does in steps: it is called again, in a transaction of its own,
+	// with the text that it returned last ("" at first), until it returns "". From the first step that is committed the
+	// store has the new format, for programs of older ones too, and takes Updates again when the last is; the next
+	// Declare goes on where an interrupted one was.
+	Upgrade func(tx Tx, from int, at string) (next string, err error)
 }
 
 // A Row is one row. As read it has Key and Doc only, unless Query.Fields asks for more. As put it has the value of every
@@ -190,8 +195,12 @@ type Backend interface {
 	// A store of a newer format is left as it is: Find and View work as far as the older declaration goes, Update
 	// answers ErrFormat.
 	//
+	// It works in transactions of a bounded size: indexes over many rows are built, or dropped, in steps. Updates go on
+	// meanwhile, and miss no row. A Declare that is interrupted is finished by the next.
+	//
 	// ErrExists: rows that are there have equal values of a unique index that is new. A Declare that fails leaves the
-	// store and this Backend as they were: what was declared before on it holds, with its locks.
+	// store as it was, but for the steps of an Upgrade that were committed, and this Backend: what was declared before on
+	// it holds, with its locks.
 	Declare(ctx context.Context, schema Schema) error
 
 	// Find is a View of one Find: on a database, one statement.

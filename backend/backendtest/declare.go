@@ -18,6 +18,8 @@ var declarePromises = []promise{
 	{"an older declaration reads a newer store, and is refused to change it", olderReads},
 	{"a table that a newer format leaves out keeps its rows", leftOut},
 	{"several handles declare at once", declareAtOnce},
+	{"an Upgrade in steps goes on where it was interrupted", upgradeInSteps},
+	{"indexes over many rows are built beside Updates, and miss none", indexBesideUpdates},
 	{"a table with another key, or a field of another kind or shape, is refused", declareOtherwise},
 	{"declarations of one format are united", declareUnited},
 	{"a newer format gives up the unique indexes that it leaves out", dropUnique},
@@ -31,8 +33,8 @@ func declareAgain(s *store) {
 		_, err := tx.Append("journal", entry("t", 1))
 		return errors.Join(err, tx.Insert("cells", full("a"), full("b"), full("c")))
 	})
-	schema := backend.Schema{Format: 1, Tables: []backend.Table{cells, journal}, Upgrade: func(backend.Tx, int) error {
-		return errors.New("a store of the same format needs no Upgrade")
+	schema := backend.Schema{Format: 1, Tables: []backend.Table{cells, journal}, Upgrade: func(backend.Tx, int, string) (string, error) {
+		return "", errors.New("a store of the same format needs no Upgrade")
 	}}
 	for _, b := range append(hs, s.handle()) {
 		s.declare(b, schema)
@@ -148,15 +150,25 @@ func addUnique(s *store) {
 	s.put(b, "cells", cell("a", "y", 2), cell("e", "x", 1))
 }
 
+// atOnce is an Upgrade in one step.
+func atOnce(upgrade func(tx backend.Tx, from int) error) func(backend.Tx, int, string) (string, error) {
+	return func(tx backend.Tx, from int, at string) (string, error) {
+		if at != "" {
+			return "", fmt.Errorf("an Upgrade that is done in one step is called again, at %q", at)
+		}
+		return "", upgrade(tx, from)
+	}
+}
+
 func upgradeOnce(s *store) {
 	tables := newer()
-	first := backend.Schema{Format: 1, Tables: []backend.Table{cells, journal}, Upgrade: func(backend.Tx, int) error {
-		return errors.New("a fresh store needs no Upgrade")
+	first := backend.Schema{Format: 1, Tables: []backend.Table{cells, journal}, Upgrade: func(backend.Tx, int, string) (string, error) {
+		return "", errors.New("a fresh store needs no Upgrade")
 	}}
 	s.declare(s.handle(), first)
 	old := s.declared(cells, journal)
 	s.insert(old, "cells", full("a"), full("b"), full("c"))
-	schema := backend.Schema{Format: 3, Tables: tables, Upgrade: func(tx backend.Tx, from int) error {
+	schema := backend.Schema{Format: 3, Tables: tables, Upgrade: atOnce(func(tx backend.Tx, from int) error {
 		if from != 1 {
 			return fmt.Errorf("an Upgrade of a store of format 1 is told %d", from)
 		}
@@ -180,7 +192,7 @@ func upgradeOnce(s *store) {
 		}
 		_, err = tx.Append("journal", entry("upgrade", n))
 		return errors.Join(err, tx.Put("cells", cell("upgrades", "", n+1)))
-	}}
+	})}
 	var list []backend.Backend
 	for range hands {
 		list = append(list, s.handle())
@@ -200,7 +212,7 @@ func upgradeFails(s *store) {
 	s.insert(old, "cells", full("a"), full("b"), full("c"))
 	b := s.handle()
 	for _, swallow := range []bool{false, true} {
-		err := b.Declare(s.ctx, backend.Schema{Format: 2, Tables: newer(), Upgrade: func(tx backend.Tx, from int) error {
+		err := b.Declare(s.ctx, backend.Schema{Format: 2, Tables: newer(), Upgrade: atOnce(func(tx backend.Tx, from int) error {
 			if err := errors.Join(tx.Put("cells", cell("a", "upgraded", 5)), tx.Delete("cells", id("b"))); err != nil {
 				return err
 			}
@@ -209,7 +221,7 @@ func upgradeFails(s *store) {
 				return nil
 			}
 			return errAbort
-		}})
+		})})
 		if swallow {
 			s.wants(err, backend.ErrExists, "a failed call dooms an Upgrade, though it returned nil")
 		} else {
@@ -220,7 +232,7 @@ func upgradeFails(s *store) {
 		s.put(again, "cells", full("a"))
 	}
 	var from atomic.Int64
-	s.declare(b, backend.Schema{Format: 2, Tables: newer(), Upgrade: func(tx backend.Tx, f int) error { from.Store(int64(f)); return nil }})
+	s.declare(b, backend.Schema{Format: 2, Tables: newer(), Upgrade: atOnce(func(tx backend.Tx, f int) error { from.Store(int64(f)); return nil })})
 	if from.Load() != 1 {
 		s.Errorf("after an Upgrade failed, the next Declare upgrades from 1; Upgrade was told %d", from.Load())
 	}

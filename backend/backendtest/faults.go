@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/modelregistry-go/modelregistry/backend"
@@ -231,12 +230,10 @@ func faultyDeclare(s *store, f *Faults) {
 	old := s.declared(cells, journal)
 	s.insert(old, "cells", full("a"), full("b"), full("c"))
 	for what := range fault(3) {
-		var ran atomic.Int64
-		schema := backend.Schema{Format: 2 + int(what), Tables: newer(), Upgrade: func(tx backend.Tx, from int) error {
-			ran.Add(1)
+		schema := backend.Schema{Format: 2 + int(what), Tables: newer(), Upgrade: atOnce(func(tx backend.Tx, from int) error {
 			_, err := tx.Append("journal", entry(fmt.Sprint("to", what), int64(from)))
 			return err
-		}}
+		})}
 		b := s.handle()
 		f.arm(what)
 		err := b.Declare(s.ctx, schema)

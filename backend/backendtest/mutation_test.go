@@ -63,6 +63,7 @@ func mutants() []mutant {
 		"a group commit that answers before the commit":  "Updates/an_Update_beside_others",
 		"a long Find that ignores its context":           "Contexts",
 		"a memo that takes a query for another":          "Memo",
+		"an interrupted Upgrade begins anew":             "Declare",
 		"a table is declared otherwise":                  "Declare",
 		"a failed Declare is remembered":                 "Declare",
 		"a unique index outlives its format":             "Declare",

@@ -125,9 +125,9 @@ func failedDeclare(s *store) {
 		schema backend.Schema
 		want   error
 	}{
-		"an Upgrade that fails": {s.ctx, backend.Schema{Format: 2, Tables: newer(), Upgrade: func(tx backend.Tx, _ int) error {
+		"an Upgrade that fails": {s.ctx, backend.Schema{Format: 2, Tables: newer(), Upgrade: atOnce(func(tx backend.Tx, _ int) error {
 			return errors.Join(tx.Delete("cells", id("a")), errAbort)
-		}}, errAbort},
+		})}, errAbort},
 		"no schema":                  {s.ctx, backend.Schema{Format: 0, Tables: newer()}, backend.ErrInvalid},
 		"a field of another kind":    {s.ctx, backend.Schema{Format: 2, Tables: []backend.Table{slots, bad}}, backend.ErrInvalid},
 		"a context that has ended":   {ended, backend.Schema{Format: 2, Tables: newer()}, context.Canceled},

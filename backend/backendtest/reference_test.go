@@ -35,6 +35,7 @@ type world struct {
 type state struct {
 	format   int
 	declared map[string]backend.Table // all that ever were
+	upgrade  *half
 	tables   map[string]rows
 	own      map[string]bool // the tables that are of this state alone, and may still change
 }
@@ -69,7 +70,7 @@ func (w *world) change(fn func(s *state)) {
 
 // next is a state that begins as s and may change.
 func (s state) next() state {
-	return state{s.format, s.declared, maps.Clone(s.tables), map[string]bool{}}
+	return state{s.format, s.declared, s.upgrade, maps.Clone(s.tables), map[string]bool{}}
 }
 
 func (s *state) table(name string) rows {
@@ -147,12 +148,22 @@ func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
 		h.schema = schema
 		return nil
 	}
+	at := ""
+	if before.upgrade != nil {
+		from = before.upgrade.from
+		if before.format == schema.Format {
+			at = before.upgrade.at
+		}
+		if h.is("an interrupted Upgrade begins anew") {
+			at = ""
+		}
+	}
 	declared := maps.Clone(before.declared)
 	if declared == nil {
 		declared = map[string]backend.Table{}
 	}
 	for _, t := range schema.Tables {
-		if declared[t.Name], err = h.unite(before, t, schema.Format > from); err != nil {
+		if declared[t.Name], err = h.unite(before, t, schema.Format > before.format); err != nil {
 			return err
 		}
 	}
@@ -167,31 +178,51 @@ func (h *handle) Declare(ctx context.Context, schema backend.Schema) error {
 			}
 		}
 	})
-	tx := &tx{handle: h, ctx: ctx, schema: schema, base: h.current().next()}
-	if schema.Upgrade != nil && from < schema.Format && (from > 0 || h.is("an Upgrade of a fresh store")) {
-		err = schema.Upgrade(tx, from)
-	}
-	if err = cmp.Or(tx.failed, err); err != nil {
-		h.change(func(s *state) { *s = before })
-		if h.is("a failed Declare is remembered") {
-			h.schema = schema
+	for {
+		s := h.current()
+		tx := &tx{handle: h, ctx: ctx, schema: schema, base: s.next()}
+		next := ""
+		if schema.Upgrade != nil && from < schema.Format && (from > 0 || h.is("an Upgrade of a fresh store")) {
+			next, err = schema.Upgrade(tx, from, at)
 		}
-		return err
-	}
-	done := false
-	err = h.commit(func() error {
-		h.change(tx.apply)
-		done = true
-		return nil
-	})
-	if err != nil {
-		if !done {
-			h.change(func(s *state) { *s = before })
+		done := false
+		if err = cmp.Or(tx.failed, err); err == nil {
+			err = h.commit(func() error {
+				h.change(func(s *state) {
+					tx.apply(s)
+					s.upgrade = nil
+					if next != "" {
+						s.upgrade = &half{from, next}
+					}
+				})
+				done = true
+				return nil
+			})
 		}
-		return err
+		if err != nil {
+			if !done && at == "" {
+				h.change(func(s *state) { *s = before })
+			}
+			if h.is("a failed Declare is remembered") {
+				h.schema = schema
+			}
+			return err
+		}
+		if at = next; next == "" {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
 	h.schema = schema
 	return nil
+}
+
+// half is an Upgrade that is to go on.
+type half struct {
+	from int
+	at   string
 }
 
 // unite is what the store holds of a table once t is declared.
@@ -214,11 +245,15 @@ func (h *handle) unite(s state, t backend.Table, newer bool) (backend.Table, err
 	if h.is("declarations of one format replace one another") {
 		return t, nil
 	}
-	for name, row := range s.tables[t.Name] {
-		others := maps.Clone(s.tables[t.Name])
-		delete(others, name)
-		if err := h.unique(&t, others, row); err != nil {
-			return t, err
+	for _, x := range t.Indexes {
+		taken := map[string]bool{}
+		for _, row := range s.tables[t.Name] {
+			for _, e := range entries(&t, x, row) {
+				if x.Unique && taken[e] {
+					return t, fmt.Errorf("two rows have %s: %w", e, backend.ErrExists)
+				}
+				taken[e] = true
+			}
 		}
 	}
 	return t, nil
@@ -343,7 +378,7 @@ func (h *handle) Update(ctx context.Context, locks []string, fn func(backend.Tx)
 		}
 		defer h.publish()
 	}
-	if base.format > h.schema.Format && !h.is("an older declaration writes") {
+	if (base.format > h.schema.Format || base.upgrade != nil) && !h.is("an older declaration writes") {
 		return backend.ErrFormat
 	}
 	tx := &tx{handle: h, ctx: ctx, schema: h.schema, base: base.next()}

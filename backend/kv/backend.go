@@ -95,6 +95,9 @@ func (b *Backend) Update(ctx context.Context, _ []string, fn func(backend.Tx) er
 		if ts.format > ts.schema.Format {
 			return fmt.Errorf("update: %w: it has format %d, the declaration %d", backend.ErrFormat, ts.format, ts.schema.Format)
 		}
+		if ts.upgrading {
+			return fmt.Errorf("update: %w: its Upgrade to format %d is not finished; Declare finishes it", backend.ErrFormat, ts.format)
+		}
 		return b.run(ctx, w, ts, fn)
 	})
 }

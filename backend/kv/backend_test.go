@@ -209,14 +209,14 @@ func TestFailedUpgradeLeavesNoTrace(t *testing.T) {
 		put(t, b, note(1, "a"))
 		broken := errors.New("broken")
 		next := notes(2)
-		next.Upgrade = func(tx backend.Tx, from int) error {
+		next.Upgrade = func(tx backend.Tx, from int, _ string) (string, error) {
 			require.Equal(t, 1, from)
 			require.NoError(t, tx.Put("notes", note(2, "b")))
-			return broken
+			return "", broken
 		}
 		require.ErrorIs(t, b.Declare(ctx, next), broken)
 		require.Equal(t, []string{`{"id":1}`}, find(t, b, backend.Query{}))
-		next.Upgrade = func(tx backend.Tx, _ int) error { return tx.Put("notes", note(2, "b")) }
+		next.Upgrade = func(tx backend.Tx, _ int, _ string) (string, error) { return "", tx.Put("notes", note(2, "b")) }
 		require.NoError(t, b.Declare(ctx, next))
 		require.Len(t, find(t, b, backend.Query{}), 2)
 	})

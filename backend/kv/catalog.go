@@ -3,6 +3,7 @@ package kv
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +20,76 @@ var catalogKey = []byte("/")
 type catalog struct {
 	Format int
 	Tables map[string]catalogTable
+	// Next is what a Declare under way, or one that was interrupted, makes of the above. Its indexes that Tables lacks are
+	// kept by all Updates from when it is there, and used by no query.
+	Next *pending `json:",omitempty"`
+	// Dropping are spaces of indexes that are given up; their entries go in steps.
+	Dropping []string `json:",omitempty"`
+	// Upgrade is where an Upgrade to Format has to go on.
+	Upgrade *upgrade `json:",omitempty"`
+}
+
+// A pending is a catalog that a store will have when its new indexes are built.
+type pending struct {
+	Format int
+	Tables map[string]catalogTable
+	Built  map[string]built `json:",omitempty"` // by the space of an index
+}
+
+// A built says how far an index is built: the rows up to the key After are in it, or all.
+type built struct {
+	After []byte
+	All   bool
+}
+
+type upgrade struct {
+	From int
+	At   string
+}
+
+// fields are the fields of a table by number, with those of a Declare under way.
+func (c catalog) fields(table string) []backend.Field {
+	if c.Next != nil {
+		if t, ok := c.Next.Tables[table]; ok {
+			return t.Fields
+		}
+	}
+	return c.Tables[table].Fields
+}
+
+// building are the indexes that Next adds to tables, in a fixed order.
+func (c catalog) building() (list []indexChange) {
+	if c.Next == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Next.Tables)) {
+		for _, x := range c.Next.Tables[name].Indexes {
+			if !containsIndex(c.Tables[name].Indexes, x) {
+				list = append(list, indexChange{name, x})
+			}
+		}
+	}
+	return list
+}
+
+// abandon gives up what Next adds.
+func (c *catalog) abandon() {
+	for _, a := range c.building() {
+		c.Dropping = append(c.Dropping, indexSpace(a.table, a.index))
+	}
+	c.Next = nil
+}
+
+// finish makes Next the catalog.
+func (c *catalog) finish() {
+	for _, name := range slices.Sorted(maps.Keys(c.Tables)) {
+		for _, x := range c.Tables[name].Indexes {
+			if !containsIndex(c.Next.Tables[name].Indexes, x) {
+				c.Dropping = append(c.Dropping, indexSpace(name, x))
+			}
+		}
+	}
+	c.Format, c.Tables, c.Next = c.Next.Format, c.Next.Tables, nil
 }
 
 // A catalogTable never loses a field, since stored rows name fields by their place in the list.
@@ -41,19 +112,15 @@ func decodeCatalog(raw []byte) (catalog, error) {
 	return c, nil
 }
 
-// An indexChange is an index that a declaration adds to or takes from a table that may have rows.
+// An indexChange is an index that a declaration adds to a table that may have rows.
 type indexChange struct {
 	table string
 	index backend.Index
 }
 
-// merge returns c with what schema declares besides, the indexes that are new, and those that a newer format no longer
-// declares.
-func (c catalog) merge(schema backend.Schema) (next catalog, added, dropped []indexChange, err error) {
-	next = catalog{Format: schema.Format, Tables: map[string]catalogTable{}}
-	for name, t := range c.Tables {
-		next.Tables[name] = t
-	}
+// merge returns c with what schema declares besides, and without the indexes that a newer format no longer declares.
+func (c catalog) merge(schema backend.Schema) (next *pending, err error) {
+	next = &pending{Format: schema.Format, Tables: maps.Clone(c.Tables), Built: map[string]built{}}
 	for i := range schema.Tables {
 		decl := &schema.Tables[i]
 		old, ok := c.Tables[decl.Name]
@@ -61,25 +128,22 @@ func (c catalog) merge(schema backend.Schema) (next catalog, added, dropped []in
 			old = catalogTable{Key: decl.Key, Log: decl.Log}
 		}
 		if err := decl.CheckStored(backend.Table{Key: old.Key, Fields: old.Fields, Log: old.Log}); err != nil {
-			return next, nil, nil, err
+			return nil, err
 		}
 		t := catalogTable{Key: decl.Key, Fields: mergeFields(old.Fields, decl.Fields), Log: old.Log}
 		for _, x := range old.Indexes {
-			if schema.Format > c.Format && !containsIndex(decl.Indexes, x) {
-				dropped = append(dropped, indexChange{decl.Name, x})
-				continue
+			if schema.Format == c.Format || containsIndex(decl.Indexes, x) {
+				t.Indexes = append(t.Indexes, x)
 			}
-			t.Indexes = append(t.Indexes, x)
 		}
 		for _, x := range decl.Indexes {
 			if !containsIndex(t.Indexes, x) {
-				added = append(added, indexChange{decl.Name, x})
 				t.Indexes = append(t.Indexes, x)
 			}
 		}
 		next.Tables[decl.Name] = t
 	}
-	return next, added, dropped, nil
+	return next, nil
 }
 
 // mergeFields returns old, in their places, and what declared has besides.

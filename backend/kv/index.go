@@ -101,11 +101,11 @@ func (x *tx) reindex(t *table, p *path, key []byte, oldFields, newFields []byte,
 	}
 	for _, e := range after {
 		_, there := slices.BinarySearchFunc(before, e, bytes.Compare)
-		if there && !x.b.inMemory {
+		if there && !x.b.inMemory && !p.building {
 			continue
 		}
-		if p.unique && !there {
-			if err := x.checkUnique(t, p, e[:len(e)-len(key)]); err != nil {
+		if p.unique && !there && (!p.building || x.builds) {
+			if err := x.checkUnique(t, p, e, len(e)-len(key)); err != nil {
 				return err
 			}
 		}
@@ -125,12 +125,14 @@ func (x *tx) indexCell(cell *Cell) *Cell {
 	return emptyCell
 }
 
-// checkUnique says whether a row has an entry that begins with the encoded values.
-func (x *tx) checkUnique(t *table, p *path, values []byte) error {
+// checkUnique says whether another row has an entry that begins with the n bytes of encoded values that entry does. The
+// row's own is there already if an Update has put it while the index is built.
+func (x *tx) checkUnique(t *table, p *path, entry []byte, n int) error {
+	values := entry[:n]
 	taken := false
-	err := x.w.Scan(p.space, values, prefixEnd(bytes.Clone(values)), false, func(_ []byte, _ *Cell) bool {
-		taken = true
-		return false
+	err := x.w.Scan(p.space, values, prefixEnd(bytes.Clone(values)), false, func(key []byte, _ *Cell) bool {
+		taken = !bytes.Equal(key, entry)
+		return !taken
 	})
 	if err != nil || !taken {
 		return err

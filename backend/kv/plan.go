@@ -86,7 +86,7 @@ func (pl *plan) choose() {
 	u := use{fixed: mem[:0:8], bounds: mem[8:8:12]} // the one that is tried; the best so far has the other half
 	pl.use = use{fixed: mem[12:12:20], bounds: mem[20:20:24]}
 	for _, p := range pl.t.paths {
-		if !pl.useOf(p, &u) {
+		if p.building || !pl.useOf(p, &u) {
 			continue
 		}
 		o := pl.orderOf(p, u)

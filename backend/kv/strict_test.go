@@ -1,7 +1,6 @@
 package kv_test
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -81,14 +80,17 @@ func (t *strictTx) Get(space string, key []byte) ([]byte, error) {
 func (t *strictTx) Scan(space string, low, high []byte, desc bool, fn func(key, value []byte) bool) error {
 	t.scanning = true
 	defer func() { t.scanning = false }()
-	keys := slices.Sorted(maps.Keys(t.spaces[space]))
+	var keys []string
+	for key := range t.spaces[space] {
+		if key >= string(low) && (high == nil || key < string(high)) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
 	if desc {
 		slices.Reverse(keys)
 	}
 	for _, key := range keys {
-		if key < string(low) || high != nil && bytes.Compare([]byte(key), high) >= 0 {
-			continue
-		}
 		if !fn(t.lend(key), t.lend(t.spaces[space][key])) {
 			break
 		}

@@ -24,6 +24,8 @@ type path struct {
 	many   bool     // cols[n-1] is a Set or a Map
 	unique bool
 	sparse bool
+	// building says that rows from before may have no entries yet: no query uses the path, and no Update is refused by it.
+	building bool
 }
 
 // indexed are the columns of the index's own fields.
@@ -43,6 +45,8 @@ type tables struct {
 	raw    []byte // the catalog as stored
 	format int
 	byName map[string]*table
+	// upgrading says that the store is between two formats
+	upgrading bool
 }
 
 // newTables matches schema to the stored catalog. Tables and fields that the store lacks, because it is of a newer
@@ -52,12 +56,13 @@ func newTables(schema *backend.Schema, raw []byte) (*tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	ts := &tables{schema: schema, raw: raw, format: c.Format, byName: map[string]*table{}}
+	ts := &tables{schema: schema, raw: raw, format: c.Format, upgrading: c.Upgrade != nil, byName: map[string]*table{}}
+	building := c.building()
 	for i := range schema.Tables {
 		decl := &schema.Tables[i]
 		stored := c.Tables[decl.Name]
 		t := &table{name: decl.Name, decl: decl, key: decl.KeyFields()}
-		t.fields = mergeFields(stored.Fields, decl.Fields)
+		t.fields = mergeFields(c.fields(decl.Name), decl.Fields)
 		for _, f := range t.fields {
 			var zero []byte
 			if f.Shape == backend.One {
@@ -68,6 +73,13 @@ func newTables(schema *backend.Schema, raw []byte) (*tables, error) {
 		t.paths = []*path{{space: t.name, cols: t.keyColumns()}}
 		for _, x := range stored.Indexes {
 			t.paths = append(t.paths, t.newPath(x))
+		}
+		for _, a := range building {
+			if a.table == decl.Name {
+				p := t.newPath(a.index)
+				p.building = true
+				t.paths = append(t.paths, p)
+			}
 		}
 		ts.byName[t.name] = t
 	}

@@ -74,6 +74,7 @@ type tx struct {
 	b      *Backend
 	w      MemoryTx
 	number uint64 // of the Update
+	builds bool   // it is a Declare's, and builds indexes
 	failed error  // the first error but ErrNotFound of a Get: the Update fails with it
 }
 

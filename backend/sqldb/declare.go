@@ -31,9 +31,9 @@ func (db *DB) Declare(ctx context.Context, decl backend.Schema) error {
 		return fmt.Errorf("%s: declare: %w: it was opened for reading only, and this program's tables are not there; "+
 			"a program that writes has to open it first", db.dialect.Name, errors.ErrUnsupported)
 	}
-	if err == nil && sc == nil {
+	for more := sc == nil; err == nil && more; {
 		err = db.retry(ctx, func() (err error) {
-			sc, err = db.declare(ctx, decl)
+			sc, more, err = db.declare(ctx, decl)
 			return err
 		})
 	}
@@ -53,6 +53,13 @@ type state struct {
 	era    int64
 	digest string
 	tables []backend.Table // all that were ever declared, with all fields, and the indexes there are
+	half   *half           // the Upgrade to format that is to go on
+}
+
+// half is an Upgrade of which steps are done.
+type half struct {
+	From int
+	At   string
 }
 
 // locate finds the schema of the store, and makes the names that its tables have there. there says that there is a store.
@@ -129,7 +136,7 @@ func (db *DB) declared(ctx context.Context, decl backend.Schema) (*schema, error
 
 func (db *DB) upToDate(ctx context.Context, c *conn, sc *schema) (bool, error) {
 	st, err := db.state(ctx, c, sc)
-	if err == nil && (st.format > sc.format || st.format == sc.format && st.digest == sc.digest) {
+	if err == nil && (st.format > sc.format || st.format == sc.format && st.digest == sc.digest && st.half == nil) {
 		var ahead bool
 		ahead, err = db.ahead(ctx, c, sc)
 		return !ahead && err == nil, err
@@ -139,15 +146,20 @@ func (db *DB) upToDate(ctx context.Context, c *conn, sc *schema) (bool, error) {
 
 // state reads the store's state.
 func (db *DB) state(ctx context.Context, c *conn, sc *schema) (st state, err error) {
-	var declared string
-	err = c.scan(ctx, "SELECT format, era, digest, declared FROM "+sc.d.table(metaTable), &st.format, &st.era, &st.digest, &declared)
+	var declared, upgrading string
+	err = c.scan(ctx, "SELECT format, era, digest, declared, upgrading FROM "+sc.d.table(metaTable),
+		&st.format, &st.era, &st.digest, &declared, &upgrading)
 	if errors.Is(err, sql.ErrNoRows) {
 		return state{}, nil
 	}
 	if err != nil {
 		return state{}, db.fault("read the store's format", err)
 	}
-	if err := json.Unmarshal([]byte(declared), &st.tables); err != nil {
+	err = json.Unmarshal([]byte(declared), &st.tables)
+	if err == nil && upgrading != "" {
+		err = json.Unmarshal([]byte(upgrading), &st.half)
+	}
+	if err != nil {
 		return state{}, fmt.Errorf("%s: read what was declared: %w", db.dialect.Name, err)
 	}
 	return st, nil
@@ -197,15 +209,15 @@ func (db *DB) ahead(ctx context.Context, c *conn, sc *schema) (bool, error) {
 	return false, nil
 }
 
-// declare does what is to do, in one transaction.
-func (db *DB) declare(ctx context.Context, decl backend.Schema) (*schema, error) {
+// declare does what is to do, in one transaction; more says that Upgrade has another step.
+func (db *DB) declare(ctx context.Context, decl backend.Schema) (sc *schema, more bool, err error) {
 	c, err := db.writers.get(ctx)
 	if err != nil {
-		return nil, db.fault("connect", err)
+		return nil, false, db.fault("connect", err)
 	}
 	defer func() { db.writers.put(c) }()
 	if err := c.begin(ctx, db.dialect.BeginDeclare); err != nil {
-		return nil, db.lost(c, db.fault("declare", err))
+		return nil, false, db.lost(c, db.fault("declare", err))
 	}
 	committed := false
 	defer func() {
@@ -213,18 +225,18 @@ func (db *DB) declare(ctx context.Context, decl backend.Schema) (*schema, error)
 			c.end(ctx, "ROLLBACK")
 		}
 	}()
-	sc, _, err := db.locate(ctx, c, decl) // where another Declare has just made it, too
+	sc, _, err = db.locate(ctx, c, decl) // where another Declare has just made it, too
 	if err == nil {
-		err = db.raise(ctx, c, sc, decl)
+		more, err = db.raise(ctx, c, sc, decl)
 	}
 	if err != nil {
-		return nil, db.lost(c, err)
+		return nil, false, db.lost(c, err)
 	}
 	if err := c.commit(ctx); err != nil {
-		return nil, db.lost(c, db.fault("declare", err)) // done twice it does nothing
+		return nil, false, db.lost(c, db.fault("declare", err)) // done twice it does nothing
 	}
 	committed = true
-	return sc, nil
+	return sc, more, nil
 }
 
 // lost has the connection closed if err says that it is gone.
@@ -238,61 +250,59 @@ func (db *DB) lost(c *conn, err error) error {
 }
 
 // raise brings the store to what sc declares.
-func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schema) error {
+func (db *DB) raise(ctx context.Context, c *conn, sc *schema, decl backend.Schema) (more bool, err error) {
 	meta := sc.d.table(metaTable)
 	texts := []string{"CREATE TABLE IF NOT EXISTS " + meta +
-		" (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL, declared TEXT NOT NULL)"}
+		" (format BIGINT NOT NULL, era BIGINT NOT NULL, digest TEXT NOT NULL, declared TEXT NOT NULL, upgrading TEXT NOT NULL)"}
 	for _, text := range []string{sc.d.LockStore, sc.d.CommitTable} {
 		if text != "" {
 			texts = append(texts, text)
 		}
 	}
 	if err := c.run(ctx, texts); err != nil {
-		return db.fault("declare", err)
+		return false, db.fault("declare", err)
 	}
 	st, err := db.state(ctx, c, sc)
 	if err != nil {
-		return err
+		return false, err
 	}
 	tables, err := db.catalog(ctx, c, sc)
 	if err != nil {
-		return db.fault("declare", err)
+		return false, db.fault("declare", err)
 	}
 	if st.format <= sc.format && (st.format < sc.format || st.digest != sc.digest) {
 		united, dropped, err := db.dialect.unite(st, decl)
 		if err != nil {
-			return fmt.Errorf("%s: declare: %w", db.dialect.Name, err)
+			return false, fmt.Errorf("%s: declare: %w", db.dialect.Name, err)
 		}
 		for _, name := range dropped {
 			if err := c.run(ctx, []string{"DROP INDEX IF EXISTS " + sc.d.table(name)}); err != nil {
-				return db.fault("declare", err)
+				return false, db.fault("declare", err)
 			}
 		}
 		if err := db.create(ctx, c, sc, tables, st.format == 0); err != nil {
-			return err
-		}
-		if st.format > 0 && st.format < sc.format && decl.Upgrade != nil {
-			if err := db.upgrade(ctx, c, sc, decl, st); err != nil {
-				return err
-			}
+			return false, err
 		}
 		// Names are letters and underscores: nothing in the texts has to be escaped.
 		text := fmt.Sprintf("UPDATE %s SET format = %d, digest = '%s', declared = '%s'", meta, sc.format, sc.digest, united)
 		if st.format == 0 {
-			text = fmt.Sprintf("INSERT INTO %s (format, era, digest, declared) VALUES (%d, 0, '%s', '%s')", meta, sc.format, sc.digest, united)
+			text = fmt.Sprintf("INSERT INTO %s (format, era, digest, declared, upgrading) VALUES (%d, 0, '%s', '%s', '')", meta, sc.format, sc.digest, united)
 		}
 		if err := c.run(ctx, []string{text}); err != nil {
-			return db.fault("declare", err)
+			return false, db.fault("declare", err)
 		}
+	}
+	if more, err = db.upgrade(ctx, c, sc, decl, st); err != nil {
+		return false, err
 	}
 	ahead, err := db.ahead(ctx, c, sc)
 	if err != nil || !ahead {
-		return err
+		return more, err
 	}
 	if err := c.run(ctx, []string{"UPDATE " + meta + " SET era = era + 1"}); err != nil {
-		return db.fault("declare", err)
+		return false, db.fault("declare", err)
 	}
-	return nil
+	return more, nil
 }
 
 // unite returns what a store holds that decl is declared in, as JSON, and the names of the indexes that a newer format
@@ -377,15 +387,39 @@ func (db *DB) create(ctx context.Context, c *conn, sc *schema, tables map[string
 	return nil
 }
 
-func (db *DB) upgrade(ctx context.Context, c *conn, sc *schema, decl backend.Schema, st state) error {
+// upgrade does the next step of Upgrade, if it has to do one: from st.format, or where an earlier Declare was.
+func (db *DB) upgrade(ctx context.Context, c *conn, sc *schema, decl backend.Schema, st state) (more bool, err error) {
+	h := st.half
+	switch {
+	case st.format == 0 || st.format > sc.format, st.format == sc.format && h == nil:
+		return false, nil
+	case h == nil:
+		h = &half{From: st.format}
+	case st.format < sc.format:
+		h.At = "" // that of an older format was interrupted: this one begins anew
+	}
 	x := &tx{reader: reader{db: db, ctx: ctx, sc: sc, conn: c, mem: memory{}}}
 	if err := c.scan(ctx, sc.d.Session, &x.format, &x.era, &x.xid, &x.pid); err != nil {
-		return db.fault("declare", err)
+		return false, db.fault("declare", err)
 	}
-	if err := x.result(decl.Upgrade(x, st.format)); err != nil {
-		return fmt.Errorf("%s: upgrade from format %d to %d: %w", db.dialect.Name, st.format, sc.format, err)
+	at := ""
+	if decl.Upgrade != nil {
+		at, err = decl.Upgrade(x, h.From, h.At)
+		if err = x.result(err); err != nil {
+			return false, fmt.Errorf("%s: upgrade from format %d to %d: %w", db.dialect.Name, h.From, sc.format, err)
+		}
 	}
-	return nil
+	var text []byte
+	if at != "" {
+		if text, err = json.Marshal(half{h.From, at}); err != nil {
+			return false, fmt.Errorf("%s: upgrade: %w", db.dialect.Name, err)
+		}
+	}
+	s := sc.d.script().add("UPDATE ", sc.d.table(metaTable), " SET upgrading = ").arg(string(text))
+	if _, err := c.exec(ctx, s); err != nil {
+		return false, db.fault("declare", err)
+	}
+	return at != "", nil
 }
 
 // define is the definition of a column.
