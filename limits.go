@@ -32,7 +32,7 @@ const (
 	maxPath        = 1024   // bytes of a file's path
 	maxAliases     = 1000   // of a model
 
-	// maxRow is how many bytes of JSON a model's or a version's row has: backends take documents of 1 MiB. Its tags are in
+	// maxRow is how many bytes of JSON a model's or a version's row has, so that pages of them fit into memory. Its tags are in
 	// events before and after a change of them, and so may have less than half; and what guards a model likewise.
 	maxRow        = 1<<20 - 4096
 	maxTagBytes   = 400 << 10

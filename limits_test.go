@@ -18,8 +18,8 @@ import (
 
 // What the contract promises to backends, in bytes.
 const (
-	longestKeyPart = 1024
-	longestValue   = 1 << 20
+	longestKeyPart = backend.MaxKeyPart
+	longestValue   = backend.MaxValue
 )
 
 // A watched is a backend that looks whether the rows that the registry writes keep to the contract, and remembers how
