@@ -77,12 +77,14 @@ func (up *upload) commitArtifacts(ctx context.Context, files []File) error {
 	for i, f := range files {
 		paths[i] = f.Path
 	}
-	return up.r.backend.Update(ctx, append(artifactLocks(paths...), anyUploadLock()), func(tx backend.Tx) error {
+	err := up.r.backend.Update(ctx, append(artifactLocks(paths...), anyUploadLock()), func(tx backend.Tx) error {
 		if err := up.giveBack(tx); err != nil {
 			return err
 		}
 		return putArtifacts(tx, files, up.r.now())
 	})
+	up.done = err == nil
+	return err
 }
 
 // putArtifacts writes the rows of files, and of the directories above them that are not there.

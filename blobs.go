@@ -35,8 +35,21 @@ type RangeBlobs interface {
 type SweepBlobs interface {
 	// Blobs yields what is stored, in no particular order.
 	Blobs(ctx context.Context) iter.Seq2[BlobInfo, error]
-	// Remove deletes the content under digest; that it is not there is no error.
+	// Remove deletes the content under digest; that it is not there is no error. It ends with ctx: what removes content
+	// long after it was asked to may meet a registration that has stored it anew.
 	Remove(ctx context.Context, digest string) error
+}
+
+// MarkedBlobs is Blobs that know which registries keep files in them. Sweep then refuses to remove from where another
+// registry keeps files: opened on the wrong database, it would find that nothing names them. It is optional: without it
+// Sweep refuses only where this registry names no content at all.
+type MarkedBlobs interface {
+	// Marks are the IDs of the registries that keep files here.
+	Marks(ctx context.Context) ([]string, error)
+	// Mark remembers, durably, that the registry keeps files here. An ID is of lower-case letters and digits, at most 64.
+	Mark(ctx context.Context, registry string) error
+	// Unmark forgets it; that it was not known is no error.
+	Unmark(ctx context.Context, registry string) error
 }
 
 // BlobInfo describes one stored content.

@@ -185,7 +185,7 @@ func (view *GateView) Events() iter.Seq2[*Event, error] {
 	}
 }
 
-// Manifest lists the files of a version, which costs a statement.
+// Manifest lists the files of a version, which costs a statement, and another for some thousand files.
 func (view *GateView) Manifest(v *Version) ([]File, error) {
 	if v.Digest == "" {
 		return nil, nil
@@ -193,11 +193,11 @@ func (view *GateView) Manifest(v *Version) ([]File, error) {
 	if view.source == nil {
 		return nil, fmt.Errorf("list of files: %w by this view", errors.ErrUnsupported)
 	}
-	row, err := view.source.tx.Get(tableManifests, backend.StringValue(v.Digest))
-	if err != nil {
-		return nil, fmt.Errorf("read list of files: %w", err)
+	files, err := readManifest(view.source.tx.Find, v.Digest)
+	if errors.Is(err, backend.ErrNotFound) {
+		return nil, fmt.Errorf("list of files %s: %w: it is lost", v.Digest, ErrCorrupt)
 	}
-	return decodeManifest(row)
+	return files, err
 }
 
 // Refused is an ErrConflict of a promotion that a gate refuses. Nothing has changed, and the history does not tell of it.

@@ -39,7 +39,9 @@ func (r *registry) register(ctx context.Context, model string, spec VersionSpec)
 		return nil, fmt.Errorf("%w: Files has no files; is it the right directory? Leave Files nil for a version without any", ErrInvalid)
 	}
 	draft.Digest, draft.Size, draft.FileCount = up.digest, up.size, len(up.files)
-	return r.addVersion(ctx, model, draft, semver, spec, up)
+	v, err := r.addVersion(ctx, model, draft, semver, spec, up)
+	up.done = err == nil
+	return v, err
 }
 
 // draft checks the spec, makes of it what it says of the version, and encodes the facts.
@@ -120,7 +122,7 @@ func (r *registry) addVersion(ctx context.Context, model string, draft Version, 
 	locks = append(locks, originLocks(spec.Lineage)...)
 	err := r.changeModel(ctx, model, spec.Reason, !spec.ExistingModel, locks, func(c *change) error {
 		if up != nil {
-			if err := up.commit(c.tx, c.now); err != nil {
+			if err := up.commit(c.tx); err != nil {
 				return err
 			}
 		}
@@ -154,7 +156,7 @@ func (c *change) takeArtifacts(v *Version, path string) error {
 		return fmt.Errorf("artifacts at %q: %w", path, ErrNotFound)
 	}
 	v.setFiles(files)
-	return putManifest(c.tx, v.Digest, files, c.now)
+	return putManifest(c.tx, v.Digest, files)
 }
 
 // setFiles says of v what is to be said of its files.

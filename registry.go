@@ -222,13 +222,14 @@ type Promotion struct {
 }
 
 type registry struct {
-	backend backend.Backend
-	memo    backend.Memoizer // the backend, if it is one
-	blobs   Blobs
-	actor   string
-	clock   func() time.Time
-	poll    time.Duration
-	gates   []GateRule
+	backend  backend.Backend
+	memo     backend.Memoizer // the backend, if it is one
+	blobs    Blobs
+	actor    string
+	clock    func() time.Time
+	poll     time.Duration
+	gates    []GateRule
+	identity *identity
 	// hasDefault: the default experiment's row is known to be there.
 	hasDefault *atomic.Bool
 }
@@ -245,7 +246,7 @@ func New(ctx context.Context, b backend.Backend, blobs Blobs, opts *Options) (Re
 	if b == nil {
 		return nil, &Error{Op: "New", Err: fmt.Errorf("%w: no backend; open one, such as memory.New() or sqlite.Open", ErrInvalid)}
 	}
-	r := &registry{backend: b, blobs: blobs, actor: opts.Actor, clock: opts.Now, poll: opts.PollInterval, hasDefault: new(atomic.Bool)}
+	r := &registry{backend: b, blobs: blobs, actor: opts.Actor, clock: opts.Now, poll: opts.PollInterval, hasDefault: new(atomic.Bool), identity: new(identity)}
 	r.memo, _ = b.(backend.Memoizer)
 	if r.actor == "" {
 		r.actor = osUser()

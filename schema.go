@@ -11,6 +11,7 @@ const (
 	tableModels    = "models"
 	tableVersions  = "versions"
 	tableManifests = "manifests"
+	tableParts     = "manifest_parts"
 	tableEvents    = "events"
 	tableNames     = "names"
 	tableChains    = "chains"
@@ -18,6 +19,8 @@ const (
 	tableEdges     = "edges"
 	tableUploads   = "uploads"
 	tableCondemned = "condemned"
+	tableSweeps    = "sweeps"
+	tableSelf      = "self"
 )
 
 // schemaFormat is raised with every change to the declarations below.
@@ -81,10 +84,15 @@ func registryTables() []backend.Table {
 			// share one.
 			Name:   tableManifests,
 			Key:    []backend.Field{{Name: "digest"}},
-			Fields: []backend.Field{{Name: "created", Kind: backend.Time}},
+			Fields: []backend.Field{{Name: "generation", Kind: backend.Int}}, // see selfRow
 			Indexes: []backend.Index{
-				{Fields: []string{"created"}},
+				{Fields: []string{"generation"}},
 			},
+		},
+		{
+			// What does not fit the row of a list, from part 1 on.
+			Name: tableParts,
+			Key:  []backend.Field{{Name: "digest"}, {Name: "part", Kind: backend.Int}},
 		},
 		{
 			Name: tableEvents,
@@ -130,15 +138,25 @@ func registryTables() []backend.Table {
 		},
 		{
 			// Registrations that are storing files now: Sweep waits for them.
-			Name:   tableUploads,
-			Key:    []backend.Field{{Name: "id"}},
-			Fields: []backend.Field{{Name: "expires", Kind: backend.Time}},
+			Name: tableUploads,
+			Key:  []backend.Field{{Name: "id"}},
 		},
 		{
 			// Blobs that a Sweep is about to remove: registrations wait for it.
-			Name:   tableCondemned,
-			Key:    []backend.Field{{Name: "digest"}},
-			Fields: []backend.Field{{Name: "expires", Kind: backend.Time}},
+			Name:    tableCondemned,
+			Key:     []backend.Field{{Name: "digest"}},
+			Fields:  []backend.Field{{Name: "sweep"}},
+			Indexes: []backend.Index{{Fields: []string{"sweep"}}},
+		},
+		{
+			// Sweeps that are removing now.
+			Name: tableSweeps,
+			Key:  []backend.Field{{Name: "id"}},
+		},
+		{
+			// One row, about the registry itself.
+			Name: tableSelf,
+			Key:  []backend.Field{{Name: "name"}},
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
@@ -16,6 +17,10 @@ type SweepOptions struct {
 	// MinAge spares blobs that were stored more recently; 0 is 24 hours, negative none. Registrations under way are
 	// safe at any age; this is for stores that other programs put blobs into.
 	MinAge time.Duration
+	// TakeOver says that the store of files is this registry's alone, whatever other registries have left their marks in
+	// it: their marks are removed, and so are blobs that only they name. It also lets a registry that names no blob at all,
+	// and has no mark, remove everything. For when rows have moved to another database.
+	TakeOver bool
 }
 
 // SweepReport is what Sweep removed, or would remove.
@@ -27,23 +32,23 @@ type SweepReport struct {
 	// PurgeRuns and DeleteArtifacts give them up.
 	Held      int
 	HeldBytes int64
+	Waiting   int // unnamed blobs left for the next Sweep: registrations under way may count on them
 	Manifests int // lists of files that no version has any more
 }
 
 // The removal of a blob that looks unnamed could meet a registration that found it stored and is about to name it. So
 // the candidates are condemned first, in a row each; registrations that begin later see that and wait. Those that are
 // running, and may have looked before, hold a lease; Sweep waits for them to end, looks once more what is named, and only
-// then removes. A condemnation expires, so that a Sweep that died holds nobody up; Sweep itself stops well before that.
+// then removes. Both beat, see watch: a Sweep that died holds nobody up for good, and one that did not move for long finds
+// its row gone before it removes anything else. A removal has a deadline well inside of the time that others wait for.
 //
 // A version that is made of artifacts takes over their blobs without a lease, and the artifacts may go then. So what is
 // named is looked up among artifacts first, and then among versions.
 const (
-	condemnTime   = 10 * time.Minute
-	condemnMargin = time.Minute
-	clockMargin   = time.Hour // what clocks of other machines, which date their lists, may be off
-	sweepLock     = "sweep"
-	sweepPage     = 500
-	sweepWait     = 200 * time.Millisecond
+	sweepLock    = "sweep"
+	sweepPage    = 500
+	manifestPage = 100
+	sweepWait    = 400 * time.Millisecond // between looks, in the end
 )
 
 func (r *registry) Sweep(ctx context.Context, opts *SweepOptions) (*SweepReport, error) {
@@ -59,16 +64,24 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 	if !ok {
 		return nil, fmt.Errorf("%w: these Blobs cannot be listed", errors.ErrUnsupported)
 	}
+	own, err := r.checkOwners(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
 	age := opts.MinAge
 	if age == 0 {
 		age = 24 * time.Hour
 	}
 	report := &SweepReport{}
-	var err error
 	if report.Manifests, err = r.sweepManifests(ctx, opts.DryRun); err != nil {
 		return nil, err
 	}
-	looked := r.now()
+	var generation int64
+	if !opts.DryRun {
+		if generation, err = r.nextGeneration(ctx); err != nil {
+			return nil, err
+		}
+	}
 	artifacts, listed, err := r.namedBlobs(ctx, opts.DryRun)
 	if err != nil {
 		return nil, err
@@ -89,6 +102,10 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 			candidates = append(candidates, info)
 		}
 	}
+	if all := len(candidates) + report.Kept; len(artifacts)+len(listed) == 0 && all > 0 && !own && !opts.TakeOver {
+		return nil, fmt.Errorf("%w: this registry names no file at all, has never stored one here, and here are %d blobs: "+
+			"is it the right database? With TakeOver they are removed", ErrConflict, all)
+	}
 	if opts.DryRun {
 		report.Removed = candidates
 		for _, info := range candidates {
@@ -96,200 +113,161 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 		}
 		return report, nil
 	}
-	for batch := range slices.Chunk(candidates, sweepPage) {
-		if err := r.removeBlobs(ctx, blobs, batch, looked, report); err != nil {
-			return report, err
-		}
+	claim := r.mark
+	if opts.TakeOver {
+		claim = r.takeOver
 	}
-	return report, nil
+	if err := claim(ctx); err != nil {
+		return nil, err
+	}
+	return report, r.removeAll(ctx, blobs, candidates, generation, report)
 }
 
-// sweepManifests removes the lists of files that no version has, and counts them.
-func (r *registry) sweepManifests(ctx context.Context, dry bool) (int, error) {
-	count := 0
-	q := backend.Query{Table: tableManifests, Limit: sweepPage}
-	for {
-		rows, err := r.backend.Find(ctx, q)
-		if err != nil {
-			return count, fmt.Errorf("read lists of files: %w", err)
-		}
-		digests := make([]backend.Value, len(rows))
-		for i, row := range rows {
-			digests[i] = row.Key[0]
-		}
-		unused, err := unusedManifests(r.find(ctx), digests)
-		if err != nil {
-			return count, err
-		}
-		if count += len(unused); !dry && len(unused) > 0 {
-			if err := r.removeManifests(ctx, unused); err != nil {
-				return count, err
-			}
-		}
-		if len(rows) < sweepPage {
-			return count, nil
-		}
-		q.After = rows[len(rows)-1].Key
-	}
-}
-
-// unusedManifests are those of the digests that no version has.
-func unusedManifests(find func(backend.Query) ([]backend.Row, error), digests []backend.Value) ([]backend.Value, error) {
-	if len(digests) == 0 {
-		return nil, nil
-	}
-	rows, err := find(backend.Query{Table: tableVersions, Where: []backend.Cond{{Field: "digest", Op: backend.In, Values: digests}}})
+// checkOwners refuses to sweep where other registries keep files, and says whether this one is known to.
+func (r *registry) checkOwners(ctx context.Context, opts *SweepOptions) (own bool, err error) {
+	id, err := r.id(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read versions: %w", err)
+		return false, err
 	}
-	used := map[string]bool{}
-	for _, row := range rows {
-		v, err := decodeVersion(row)
-		if err != nil {
-			return nil, err
-		}
-		used[v.Digest] = true
+	own, others, err := r.owners(ctx, id)
+	if err != nil || len(others) == 0 || opts.TakeOver {
+		return own, err
 	}
-	return slices.DeleteFunc(slices.Clone(digests), func(d backend.Value) bool { return used[d.Str()] }), nil
+	this := "this registry, which has never stored files"
+	if id != "" {
+		this = "this one, registry " + id
+	}
+	return own, fmt.Errorf("%w: this is where registry %s keeps files, and not %s, alone: is it the right database? A sweep of either "+
+		"would remove the files of the other. With TakeOver the store becomes this registry's", ErrConflict, strings.Join(others, ", "), this)
 }
 
-// removeManifests removes lists of files that are still unused under their locks, which registrations take too. Those
-// from artifacts do not know theirs yet, and keep to the locks of leases instead.
-func (r *registry) removeManifests(ctx context.Context, digests []backend.Value) error {
-	locks := allUploadLocks()
-	for _, d := range digests {
-		locks = append(locks, manifestLock(d.Str()))
-	}
-	err := r.backend.Update(ctx, locks, func(tx backend.Tx) error {
-		unused, err := unusedManifests(tx.Find, digests)
+// nextGeneration begins a generation: what lists of files name from now on is told from what they named before. It holds
+// the locks that they are written under.
+func (r *registry) nextGeneration(ctx context.Context) (generation int64, err error) {
+	err = r.backend.Update(ctx, append(allUploadLocks(), selfLock), func(tx backend.Tx) error {
+		self, err := readSelf(tx)
 		if err != nil {
 			return err
 		}
-		keys := make([]backend.Key, len(unused))
-		for i, d := range unused {
-			keys[i] = backend.Key{d}
+		if self.ID == "" {
+			self.ID = newID()
 		}
-		return tx.Delete(tableManifests, keys...)
+		self.Generation++
+		generation = self.Generation
+		return putSelf(tx, self)
 	})
 	if err != nil {
-		return fmt.Errorf("remove lists of files: %w", err)
+		return 0, fmt.Errorf("begin a generation: %w", err)
 	}
-	return nil
+	return generation, nil
 }
 
-// namedBlobs are the blobs that artifacts name, and those that lists of files do. For a dry run, lists that no version has
-// do not count.
-func (r *registry) namedBlobs(ctx context.Context, dry bool) (artifacts, listed map[string]bool, err error) {
-	artifacts, listed = map[string]bool{}, map[string]bool{}
-	if err := eachBelow(r.find(ctx), "", func(rows []backend.Row) error { return nameArtifacts(artifacts, rows) }); err != nil {
-		return nil, nil, err
+// removeAll removes what is still unnamed of the candidates, batch by batch. What lists of files came to name since they
+// were found has at least that generation.
+func (r *registry) removeAll(ctx context.Context, blobs SweepBlobs, candidates []BlobInfo, generation int64, report *SweepReport) error {
+	if len(candidates) == 0 {
+		return nil
 	}
-	return artifacts, listed, r.nameListed(ctx, listed, time.Time{}, dry)
-}
-
-// namedSince are those of the batch that artifacts name, and all that lists of files written since then name.
-func (r *registry) namedSince(ctx context.Context, batch []BlobInfo, since time.Time) (map[string]bool, error) {
-	named := map[string]bool{}
-	q := backend.Query{Table: tableArtifacts, Limit: artifactPage, Where: []backend.Cond{{Field: "digest", Op: backend.In, Values: digestsOf(batch)}}}
-	for {
-		rows, err := r.backend.Find(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("read artifacts: %w", err)
-		}
-		if err := nameArtifacts(named, rows); err != nil {
-			return nil, err
-		}
-		if len(rows) < artifactPage {
-			return named, r.nameListed(ctx, named, since, false)
-		}
-		q.After = rows[len(rows)-1].Key
+	s, err := r.beginSweep(ctx)
+	if err != nil {
+		return err
 	}
-}
-
-func nameArtifacts(named map[string]bool, rows []backend.Row) error {
-	for _, row := range rows {
-		a, err := decodeArtifact(row)
+	defer s.end(ctx)
+	if err := s.awaitOthers(ctx); err != nil {
+		return err
+	}
+	done := 0
+	for batch := range slices.Chunk(candidates, sweepPage) {
+		waiting, err := s.remove(ctx, blobs, batch, generation, report)
 		if err != nil {
 			return err
 		}
-		if !a.dir {
-			named[a.Digest] = true
+		if waiting {
+			report.Waiting = len(candidates) - done
+			return nil // the next batch would wait for the same registrations
 		}
+		done += len(batch)
 	}
 	return nil
 }
 
-// nameListed adds the blobs that lists of files written since then name.
-func (r *registry) nameListed(ctx context.Context, named map[string]bool, since time.Time, dry bool) error {
-	q := backend.Query{Table: tableManifests, Limit: sweepPage}
-	if !since.IsZero() {
-		q.Where = []backend.Cond{{Field: "created", Op: backend.Ge, Value: backend.TimeValue(since)}}
-	}
-	for {
-		rows, err := r.backend.Find(ctx, q)
-		if err != nil {
-			return fmt.Errorf("read lists of files: %w", err)
-		}
-		var unused []backend.Value
-		if dry {
-			digests := make([]backend.Value, len(rows))
-			for i, row := range rows {
-				digests[i] = row.Key[0]
-			}
-			if unused, err = unusedManifests(r.find(ctx), digests); err != nil {
-				return err
-			}
-		}
-		for _, row := range rows {
-			files, err := decodeManifest(row)
-			if err != nil {
-				return err
-			}
-			for _, f := range files {
-				named[f.Digest] = named[f.Digest] || !slices.Contains(unused, row.Key[0])
-			}
-		}
-		if len(rows) < sweepPage {
-			return nil
-		}
-		q.After = rows[len(rows)-1].Key
-	}
-}
-
-// removeBlobs condemns a batch, waits for the registrations that may have counted on it, and removes what is still
-// unnamed. looked is when the blobs were found to be so.
-func (r *registry) removeBlobs(ctx context.Context, blobs SweepBlobs, batch []BlobInfo, looked time.Time, report *SweepReport) error {
-	start := r.now()
-	sweep, all := newID(), len(batch)
-	batch, running, err := r.condemn(ctx, sweep, batch, start.Add(condemnTime))
+// remove condemns a batch, waits for the registrations that may count on it, and removes what is still unnamed. It says
+// whether they go on for so long that it removed nothing.
+func (s *sweeping) remove(ctx context.Context, blobs SweepBlobs, batch []BlobInfo, generation int64, report *SweepReport) (waiting bool, err error) {
+	all := len(batch)
+	batch, running, err := s.condemn(ctx, batch)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer r.pardon(ctx, sweep, batch)
+	defer s.pardon(ctx, batch)
+	if left, err := s.r.awaitUploads(ctx, running); err != nil || left > 0 {
+		return true, err
+	}
 	report.Kept += all - len(batch)
-	patience, cancel := context.WithDeadlineCause(ctx, time.Now().Add(condemnTime/2), fmt.Errorf(
-		"%w: registrations that may count on unnamed blobs are still storing files; sweep again when they are done", ErrConflict))
-	defer cancel()
-	if err := r.awaitUploads(patience, running); err != nil {
-		return err
+	named, err := s.r.namedSince(ctx, batch, generation)
+	if err != nil {
+		return false, err
 	}
-	named, err := r.namedSince(ctx, batch, looked.Add(-clockMargin))
+	doomed := slices.DeleteFunc(slices.Clone(batch), func(info BlobInfo) bool { return named[info.Digest] })
+	report.Kept += len(batch) - len(doomed)
+	if _, err := s.r.checkOwners(ctx, &SweepOptions{}); err != nil { // one that came since
+		return false, err
+	}
+	for group := range slices.Chunk(doomed, workers) {
+		if err := s.beat(ctx); err != nil {
+			return false, err
+		}
+		if err := s.removeGroup(ctx, blobs, group, report); err != nil {
+			return false, err
+		}
+		if err := s.beat(ctx); errors.Is(err, errTaken) {
+			return false, s.r.regret(ctx, group, generation)
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// removeGroup removes blobs, all at once and within removeTime.
+func (s *sweeping) removeGroup(ctx context.Context, blobs SweepBlobs, group []BlobInfo, report *SweepReport) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, removeTime, fmt.Errorf(
+		"%w: removing took longer than %v; what is left is for the next sweep", ErrConflict, removeTime))
+	defer cancel()
+	removed := make([]bool, len(group))
+	err := several(ctx, len(group), func(ctx context.Context, i int) error {
+		if err := blobs.Remove(ctx, group[i].Digest); err != nil {
+			return fmt.Errorf("remove blob %s: %w", group[i].Digest, err)
+		}
+		removed[i] = true
+		return nil
+	})
+	for i, info := range group {
+		if removed[i] {
+			report.Removed = append(report.Removed, info)
+			report.Bytes += info.Size
+		} else {
+			s.late[info.Digest] = true
+		}
+	}
+	return err
+}
+
+// regret finds out what a Sweep that was taken for dead in the middle of a removal has done.
+func (r *registry) regret(ctx context.Context, group []BlobInfo, generation int64) error {
+	named, err := r.namedSince(ctx, group, generation)
 	if err != nil {
 		return err
 	}
-	for _, info := range batch {
+	var lost []string
+	for _, info := range group {
 		if named[info.Digest] {
-			report.Kept++
-			continue
+			lost = append(lost, info.Digest)
 		}
-		if r.now().After(start.Add(condemnTime - condemnMargin)) {
-			return fmt.Errorf("%w: removing took too long for registrations to wait for; what is left is for the next Sweep", ErrConflict)
-		}
-		if err := blobs.Remove(ctx, info.Digest); err != nil {
-			return fmt.Errorf("remove blob %s: %w", info.Digest, err)
-		}
-		report.Removed = append(report.Removed, info)
-		report.Bytes += info.Size
 	}
-	return nil
+	if len(lost) == 0 {
+		return errTaken
+	}
+	return fmt.Errorf("%w: removing took so long that others counted on what was removed: register the files again whose content is %s",
+		ErrCorrupt, strings.Join(lost, ", "))
 }

@@ -3,6 +3,7 @@ package modelregistry_test
 import (
 	"context"
 	"io"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,21 +23,38 @@ type hooked struct {
 	*blob.Store
 	stored   func() // after a Put
 	removing func() // before a Remove
+	listing  func() // before Blobs
+	hang     bool   // Remove ends with its context, and not before
 }
 
 func (b *hooked) Put(ctx context.Context, r io.Reader) (string, int64, error) {
-	defer b.stored()
+	if b.stored != nil {
+		defer b.stored()
+	}
 	return b.Store.Put(ctx, r)
 }
 
+func (b *hooked) Blobs(ctx context.Context) iter.Seq2[modelregistry.BlobInfo, error] {
+	if b.listing != nil {
+		b.listing()
+	}
+	return b.Store.Blobs(ctx)
+}
+
 func (b *hooked) Remove(ctx context.Context, digest string) error {
-	b.removing()
+	if b.hang {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	if b.removing != nil {
+		b.removing()
+	}
 	return b.Store.Remove(ctx, digest)
 }
 
 // orphaned is a registry with content that no version names any more.
 func orphaned(t *testing.T) (modelregistry.Registry, *memory.Backend, *hooked) {
-	b, blobs := memory.New(), &hooked{memBlobs(t), func() {}, func() {}}
+	b, blobs := memory.New(), &hooked{Store: memBlobs(t)}
 	r := newRegistry(t, b, blobs)
 	_, err := r.Register(t.Context(), "fraud", modelregistry.VersionSpec{Files: oneFile("content")})
 	require.NoError(t, err)
@@ -153,13 +171,13 @@ func TestTwoSweeps(t *testing.T) {
 // A registration whose lease ran out, and was taken away by a sweep, does not name what that sweep removed.
 func TestLeaseTakenAway(t *testing.T) {
 	ctx := t.Context()
-	b, blobs := memory.New(), &hooked{memBlobs(t), func() {}, func() {}}
-	var ahead atomic.Int64
-	r, err := modelregistry.New(ctx, b, blobs, &modelregistry.Options{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	b, blobs := memory.New(), &hooked{Store: memBlobs(t)}
+	var looks atomic.Int64 // each of which takes a minute of the sweeper's time
+	r := newRegistry(t, b, blobs)
+	sweeper, err := modelregistry.New(ctx, b, blobs, &modelregistry.Options{Now: func() time.Time { return time.Now().Add(time.Duration(looks.Add(1)) * time.Minute) }})
 	require.NoError(t, err)
 	blobs.stored = func() {
-		ahead.Store(int64(time.Hour))
-		report, err := r.Sweep(ctx, &modelregistry.SweepOptions{MinAge: -1})
+		report, err := sweeper.Sweep(ctx, &modelregistry.SweepOptions{MinAge: -1})
 		if err != nil || len(report.Removed) != 1 {
 			t.Errorf("sweep: %+v, %v", report, err)
 		}

@@ -22,8 +22,9 @@ type upload struct {
 	lease string
 	stop  func()
 	// condemned are the blobs that Sweeps were about to remove when the lease began: later Sweeps wait for it.
-	condemned map[string]bool
-	spool     *os.File // what could be read only once; nil if there was no need
+	condemned map[string]string // and by which
+	done      bool              // the lease was given back with what it was for
+	spool     *os.File          // what could be read only once; nil if there was no need
 
 	files  []File
 	digest string
@@ -31,9 +32,8 @@ type upload struct {
 }
 
 const (
-	leaseTime   = 5 * time.Minute // renewed until the files are stored; a dead program holds Sweep up for so long
-	uploadLocks = 16              // so that registrations seldom wait for each other's lease; Sweep takes all
-	workers     = 16              // files stored at once: for small ones the time is all in waiting for the disk or the network
+	uploadLocks = 16 // so that registrations seldom wait for each other's lease; Sweep takes all
+	workers     = 16 // files stored at once: for small ones the time is all in waiting for the disk or the network
 )
 
 func uploadLock(i int) string { return "uploads/" + strconv.Itoa(i) }
@@ -52,10 +52,13 @@ func anyUploadLock() string { return uploadLock(rand.IntN(uploadLocks)) }
 
 func uploadKey(id string) backend.Key { return backend.Key{backend.StringValue(id)} }
 
-// beginUpload takes a lease and renews it until end.
+// beginUpload takes a lease and lets it beat until end.
 func (r *registry) beginUpload(ctx context.Context) (*upload, error) {
 	if r.blobs == nil {
 		return nil, fmt.Errorf("%w: the registry was made without Blobs, so there can be no files", ErrInvalid)
+	}
+	if err := r.mark(ctx); err != nil {
+		return nil, fmt.Errorf("begin to store files: %w", err)
 	}
 	up := &upload{r: r, lease: newID()}
 	if err := up.hold(ctx, true); err != nil {
@@ -79,31 +82,40 @@ func (r *registry) beginUpload(ctx context.Context) (*upload, error) {
 	return up, nil
 }
 
-// hold takes the lease, or renews it: one that was taken away stays so, for a Sweep has not waited for it.
+// hold takes the lease, or lets it beat: one that was taken away stays so, for a Sweep has not waited for it.
 func (up *upload) hold(ctx context.Context, begin bool) error {
 	return up.r.backend.Update(ctx, []string{anyUploadLock()}, func(tx backend.Tx) error {
+		var count int64
 		if !begin {
-			if _, err := tx.Get(tableUploads, uploadKey(up.lease)...); err != nil {
+			row, err := tx.Get(tableUploads, uploadKey(up.lease)...)
+			if err != nil {
 				return err
 			}
+			if count, err = beatOf(row); err != nil {
+				return err
+			}
+			count++
 		}
-		return tx.Put(tableUploads, backend.Row{Key: uploadKey(up.lease), Doc: []byte("{}"),
-			Fields: map[string]any{"expires": backend.TimeValue(up.r.now().Add(leaseTime))}})
+		row, err := beatRow(up.lease, count)
+		if err != nil {
+			return err
+		}
+		return tx.Put(tableUploads, row)
 	})
 }
 
 // commit writes the list of files and gives the lease back, in the transaction that makes the version.
-func (up *upload) commit(tx backend.Tx, now time.Time) error {
+func (up *upload) commit(tx backend.Tx) error {
 	if err := up.giveBack(tx); err != nil {
 		return err
 	}
-	return putManifest(tx, up.digest, up.files, now)
+	return putManifest(tx, up.digest, up.files)
 }
 
 // giveBack ends the lease in the transaction that names the blobs, if it still holds.
 func (up *upload) giveBack(tx backend.Tx) error {
 	if _, err := tx.Get(tableUploads, uploadKey(up.lease)...); errors.Is(err, backend.ErrNotFound) {
-		return fmt.Errorf("%w: storing the files took longer than the lease of %v could be renewed for; try again", ErrConflict, leaseTime)
+		return fmt.Errorf("%w: this program did not move for so long, while it stored the files, that a sweep took it for dead; try again", ErrConflict)
 	} else if err != nil {
 		return fmt.Errorf("read lease: %w", err)
 	}
@@ -120,10 +132,13 @@ func (up *upload) end(ctx context.Context) {
 		_ = up.spool.Close()
 		_ = os.Remove(up.spool.Name())
 	}
+	if up.done {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if _, err := up.r.findOne(ctx, backend.Query{Table: tableUploads, Where: []backend.Cond{{Field: "id", Value: backend.StringValue(up.lease)}}}); err != nil {
-		return // it is gone, or it will expire
+		return // it is gone, or it will be taken away
 	}
 	_ = up.r.backend.Update(ctx, nil, func(tx backend.Tx) error { return tx.Delete(tableUploads, uploadKey(up.lease)) })
 }

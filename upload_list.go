@@ -20,6 +20,7 @@ type source struct {
 // listFiles lists the regular files below fsys's root, in byte order of their paths.
 func listFiles(ctx context.Context, fsys fs.FS) ([]source, error) {
 	var out []source
+	var limit listLimit
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -34,6 +35,9 @@ func listFiles(ctx context.Context, fsys fs.FS) ([]source, error) {
 			return nil
 		}
 		if err := checkPath(name); err != nil {
+			return err
+		}
+		if err := limit.add(name); err != nil {
 			return err
 		}
 		s := source{path: name, open: name}

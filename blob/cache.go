@@ -46,6 +46,8 @@ var (
 	_ modelregistry.Blobs      = (*Cache)(nil)
 	_ modelregistry.RangeBlobs = (*Cache)(nil)
 	_ modelregistry.SweepBlobs = (*Cache)(nil)
+
+	_ modelregistry.MarkedBlobs = (*Cache)(nil)
 )
 
 // CacheOptions are the options of [NewCache]; nil is all zero.
@@ -206,6 +208,41 @@ func (c *Cache) Remove(ctx context.Context, digest string) error {
 		return err
 	}
 	return c.drop(n)
+}
+
+// Marks are the origin's; errors.ErrUnsupported if it is no [modelregistry.MarkedBlobs].
+func (c *Cache) Marks(ctx context.Context) ([]string, error) {
+	m, err := c.marked("marks")
+	if err != nil {
+		return nil, err
+	}
+	return m.Marks(ctx)
+}
+
+// Mark leaves a mark in the origin.
+func (c *Cache) Mark(ctx context.Context, registry string) error {
+	m, err := c.marked("mark")
+	if err != nil {
+		return err
+	}
+	return m.Mark(ctx, registry)
+}
+
+// Unmark removes a mark from the origin.
+func (c *Cache) Unmark(ctx context.Context, registry string) error {
+	m, err := c.marked("unmark")
+	if err != nil {
+		return err
+	}
+	return m.Unmark(ctx, registry)
+}
+
+func (c *Cache) marked(op string) (modelregistry.MarkedBlobs, error) {
+	m, ok := c.origin.(modelregistry.MarkedBlobs)
+	if !ok {
+		return nil, fmt.Errorf("blob %s: the cache's origin: %w", op, errors.ErrUnsupported)
+	}
+	return m, nil
 }
 
 // Close ends transfers that are under way. What is kept stays.

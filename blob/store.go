@@ -17,7 +17,7 @@ import (
 )
 
 // A Store keeps content under its digest, in a directory or in a bucket. It is a [modelregistry.Blobs],
-// [modelregistry.RangeBlobs] and [modelregistry.SweepBlobs], and safe for concurrent use.
+// [modelregistry.RangeBlobs], [modelregistry.SweepBlobs] and [modelregistry.MarkedBlobs], and safe for concurrent use.
 type Store struct {
 	place  string // for messages; without parameters, which may hold secrets
 	in     storage
@@ -28,6 +28,8 @@ var (
 	_ modelregistry.Blobs      = (*Store)(nil)
 	_ modelregistry.RangeBlobs = (*Store)(nil)
 	_ modelregistry.SweepBlobs = (*Store)(nil)
+
+	_ modelregistry.MarkedBlobs = (*Store)(nil)
 )
 
 // storage is what differs between a directory and a bucket. What is not there is modelregistry.ErrNotFound.
@@ -41,6 +43,10 @@ type storage interface {
 	open(ctx context.Context, n name, offset, length int64) (io.ReadCloser, error)
 	list(ctx context.Context, yield func(modelregistry.BlobInfo) bool) error
 	remove(ctx context.Context, n name) error
+	// marks lists the marks; mark and unmark change one.
+	marks(ctx context.Context) ([]string, error)
+	mark(ctx context.Context, id string) error
+	unmark(ctx context.Context, id string) error
 	close() error
 }
 

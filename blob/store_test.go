@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -48,6 +49,7 @@ func TestStore(t *testing.T) {
 		"lists and removes":                         testListRemove,
 		"tells what is not there":                   testMissing,
 		"writes equal content once":                 testDedupe,
+		"remembers registries beside the content":   testMarks,
 		"takes equal content from many at once":     testConcurrent,
 		"stores nothing when the reader fails":      testFailingReader,
 		"stores nothing when the content changes":   testChangingContent,
@@ -227,6 +229,31 @@ func testMissing(t *testing.T, b bucket) {
 		_, err = store.Stat(t.Context(), bad)
 		require.ErrorIs(t, err, modelregistry.ErrInvalid, bad)
 		require.ErrorIs(t, store.Remove(t.Context(), bad), modelregistry.ErrInvalid, bad)
+	}
+}
+
+func testMarks(t *testing.T, b bucket) {
+	store := b.open(t)
+	marks := func(want ...string) {
+		t.Helper()
+		got, err := store.Marks(t.Context())
+		require.NoError(t, err)
+		require.ElementsMatch(t, want, got)
+	}
+	marks()
+	for range 2 {
+		require.NoError(t, store.Mark(t.Context(), "b2"))
+		require.NoError(t, store.Mark(t.Context(), "a1"))
+	}
+	marks("a1", "b2")
+	require.Empty(t, listed(t, store), "a mark is no content")
+	for range 2 {
+		require.NoError(t, store.Unmark(t.Context(), "b2"))
+	}
+	marks("a1")
+	for _, bad := range []string{"", "A", "../a", "a/b", strings.Repeat("a", 65)} {
+		require.ErrorIs(t, store.Mark(t.Context(), bad), modelregistry.ErrInvalid)
+		require.ErrorIs(t, store.Unmark(t.Context(), bad), modelregistry.ErrInvalid)
 	}
 }
 

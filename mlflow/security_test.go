@@ -100,7 +100,7 @@ func newPopulated(t *testing.T, opts *mlflow.Options) *populated {
 	return p
 }
 
-var tables = []string{"models", "versions", "manifests", "events", "names", "chains", "nodes", "edges", "uploads", "condemned",
+var tables = []string{"models", "versions", "manifests", "events", "names", "chains", "nodes", "edges", "uploads", "condemned", "sweeps", "manifest_parts",
 	"experiments", "runs", "points", "logged_models", "artifacts", "webhooks"}
 
 // state is all that the registry holds.

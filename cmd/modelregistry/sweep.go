@@ -16,6 +16,7 @@ func sweep(ctx context.Context, args []string, std streams) (err error) {
 	store.add(set)
 	dry := set.Bool("dry-run", false, "only tell what would be removed")
 	age := set.Duration("min-age", 24*time.Hour, "spare what was stored more recently than this")
+	takeOver := set.Bool("take-over", false, "the bucket is this registry's alone, whatever other registries have left their marks in it")
 	if err := parse(set, args); err != nil {
 		return err
 	}
@@ -24,7 +25,7 @@ func sweep(ctx context.Context, args []string, std streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
-	opts := &modelregistry.SweepOptions{DryRun: *dry, MinAge: *age}
+	opts := &modelregistry.SweepOptions{DryRun: *dry, MinAge: *age, TakeOver: *takeOver}
 	if *age == 0 {
 		opts.MinAge = -1
 	}
@@ -41,5 +42,8 @@ func sweep(ctx context.Context, args []string, std streams) (err error) {
 	}
 	_, err = fmt.Fprintf(std.err, "%s %d blobs of %d bytes; %d stay, %d of them, of %d bytes, for artifacts alone\n",
 		verb, len(report.Removed), report.Bytes, report.Kept, report.Held, report.HeldBytes)
+	if err == nil && report.Waiting > 0 {
+		_, err = fmt.Fprintf(std.err, "%d blobs are left for the next sweep: files are being stored that may have their content\n", report.Waiting)
+	}
 	return err
 }

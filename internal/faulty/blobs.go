@@ -8,10 +8,11 @@ import (
 	"github.com/modelregistry-go/modelregistry"
 )
 
-// Store is Blobs that Sweep can clean up.
+// Store is Blobs that Sweep can clean up, and that know their registries.
 type Store interface {
 	modelregistry.Blobs
 	modelregistry.SweepBlobs
+	modelregistry.MarkedBlobs
 }
 
 // Blobs is b with steps that fail by plan.
@@ -62,6 +63,22 @@ func (b *faultyBlobs) Stat(ctx context.Context, digest string) (size int64, err 
 		return err
 	})
 	return size, err
+}
+
+func (b *faultyBlobs) Marks(ctx context.Context) (ids []string, err error) {
+	err = b.plan.do("read marks", func() error {
+		ids, err = b.Store.Marks(ctx)
+		return err
+	})
+	return ids, err
+}
+
+func (b *faultyBlobs) Mark(ctx context.Context, registry string) error {
+	return b.plan.do("mark", func() error { return b.Store.Mark(ctx, registry) })
+}
+
+func (b *faultyBlobs) Unmark(ctx context.Context, registry string) error {
+	return b.plan.do("unmark", func() error { return b.Store.Unmark(ctx, registry) })
 }
 
 func (b *faultyBlobs) Remove(ctx context.Context, digest string) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +19,7 @@ func TestEveryStepOfSweep(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, kind)
+			w.hurries() // a sweep that died holds registrations and sweeps up for five minutes
 			w.orphan("whole")
 			w.plan.Arm(0, faulty.Before)
 			_, err := w.faulty.Sweep(t.Context(), &modelregistry.SweepOptions{MinAge: -1})
@@ -69,7 +69,6 @@ func (w *world) failSweep(what string, n int, mode faulty.Mode) (model string) {
 func (w *world) worksOnAfterSweep(what, model string) {
 	w.Helper()
 	ctx := w.Context()
-	w.pass(11 * time.Minute) // a sweep that died holds registrations up for ten
 	v, err := w.r.Register(ctx, model, modelregistry.VersionSpec{Files: files("gone " + model)})
 	require.NoError(w, err, what)
 	content, err := fs.ReadFile(w.r.Files(ctx, v), "a")
@@ -80,4 +79,35 @@ func (w *world) worksOnAfterSweep(what, model string) {
 	require.NoError(w, err, what)
 	require.GreaterOrEqual(w, len(report.Removed), 2, what)
 	require.NoError(w, registrytest.CheckModel(ctx, w.r, model), what)
+}
+
+// A registry whose first mark in the store of files fails stores nothing there, and marks it the next time.
+func TestEveryStepOfTheFirstFile(t *testing.T) {
+	for n := 1; ; n++ {
+		for _, mode := range faulty.Modes() {
+			w := newWorld(t, stores.Memory)
+			w.plan.Arm(n, mode)
+			_, err := w.faulty.Register(t.Context(), "fraud", modelregistry.VersionSpec{Files: files("first")})
+			steps := w.plan.Steps()
+			w.plan.Arm(0, mode)
+			if len(steps) < n {
+				return
+			}
+			what := fmt.Sprintf("%v step %d, %s", mode, n, steps[n-1])
+			marks, merr := w.blobs.Marks(t.Context())
+			require.NoError(t, merr)
+			for _, err := range w.blobs.Blobs(t.Context()) {
+				require.NoError(t, err)
+				require.Len(t, marks, 1, what)
+			}
+			if err != nil {
+				require.ErrorIs(t, err, faulty.Err, what)
+			}
+			_, err = w.faulty.Register(t.Context(), "other", modelregistry.VersionSpec{Files: files("second")})
+			require.NoError(t, err, what)
+			marks, err = w.blobs.Marks(t.Context())
+			require.NoError(t, err)
+			require.Len(t, marks, 1, what)
+		}
+	}
 }
