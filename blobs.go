@@ -14,11 +14,13 @@ type Blobs interface {
 	// grow with the size. When it returns, the content is durable as far as the store can make it so. Content that is
 	// there already is not written again. An error of r, or the end of ctx, stores nothing.
 	//
+	// Content that is there is not taken to be right by its size alone, which rot leaves as it is.
+	//
 	// If r is also an io.Seeker, Put may read it twice from where it stands.
 	Put(ctx context.Context, r io.Reader) (digest string, size int64, err error)
 
-	// Open returns the content under digest, from its first byte; ErrNotFound if it is not there. What it yields is
-	// not verified: callers compare size and digest as they read.
+	// Open returns the content under digest, from its first byte; ErrNotFound if it is not there, and for no other reason:
+	// that all of the store is gone is a fault. What it yields is not verified: callers compare size and digest as they read.
 	Open(ctx context.Context, digest string) (io.ReadCloser, error)
 
 	// Stat returns the size in bytes of the content under digest; ErrNotFound if it is not there.
@@ -38,6 +40,12 @@ type SweepBlobs interface {
 	// Remove deletes the content under digest; that it is not there is no error. It ends with ctx: what removes content
 	// long after it was asked to may meet a registration that has stored it anew.
 	Remove(ctx context.Context, digest string) error
+}
+
+// VerifyBlobs is Blobs that can look at all of what they have before they count on it.
+type VerifyBlobs interface {
+	// PutVerified is Put that reads content which is there already to its end, and writes it anew if it is not right.
+	PutVerified(ctx context.Context, r io.Reader) (digest string, size int64, err error)
 }
 
 // MarkedBlobs is Blobs that know which registries keep files in them. Sweep then refuses to remove from where another

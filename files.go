@@ -317,5 +317,10 @@ func (r *registry) openBlob(ctx context.Context, digest string) (io.ReadCloser, 
 	if r.blobs == nil {
 		return nil, fmt.Errorf("%w: the registry was made without Blobs, so files cannot be read", ErrInvalid)
 	}
-	return r.blobs.Open(ctx, digest)
+	body, err := r.blobs.Open(ctx, digest)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		// Not what was asked for is missing, but what was promised for it. The store's own words may tell of its places.
+		return nil, fmt.Errorf("%w: the content %s is lost from the store; registering the same files again brings it back", ErrCorrupt, digest)
+	}
+	return body, err
 }

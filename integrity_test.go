@@ -123,8 +123,69 @@ func TestReadingABlobThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, blobs.Remove(ctx, files[0].Digest))
 	_, err = fs.ReadFile(r.Files(ctx, v), "model.bin")
-	require.ErrorIs(t, err, modelregistry.ErrNotFound)
+	require.ErrorIs(t, err, modelregistry.ErrCorrupt)
+	require.NotErrorIs(t, err, modelregistry.ErrNotFound)
+	require.NotErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, files[0].Digest)
+	_, err = r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: oneFile("content")})
+	require.NoError(t, err)
+	_, err = fs.ReadFile(r.Files(ctx, v), "model.bin")
+	require.NoError(t, err)
+}
+
+// What rots at equal size is stored anew by registering the same files: small content always, large content where it
+// begins otherwise, and anywhere if it is verified.
+func TestRegisteringAgainMendsContent(t *testing.T) {
+	ctx := t.Context()
+	large := strings.Repeat("weights!", 1<<18)
+	for name, c := range map[string]struct {
+		content string
+		at      int
+		verify  bool
+	}{
+		"small":                     {"content", 3, false},
+		"empty":                     {"", -1, false},
+		"large, in the beginning":   {large, 1000, false},
+		"large, verified":           {large, len(large) - 1, true},
+		"a link in its place":       {"content", -2, false},
+		"a large link in its place": {large, -2, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			blobs := openBlobs(t, "file://"+filepath.ToSlash(dir))
+			r := newRegistry(t, memory.New(), blobs)
+			v, err := r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: oneFile(c.content)})
+			require.NoError(t, err)
+			files, err := r.Manifest(ctx, v)
+			require.NoError(t, err)
+			path := filepath.Join(dir, "blobs", "sha256", files[0].Digest[7:9], files[0].Digest[7:])
+			require.NoError(t, os.Chmod(path, 0o600))
+			switch {
+			case c.at == -2:
+				secret := filepath.Join(t.TempDir(), "secret")
+				require.NoError(t, os.WriteFile(secret, []byte(strings.Repeat("s", len(c.content))), 0o600))
+				require.NoError(t, os.Remove(path))
+				require.NoError(t, os.Symlink(secret, path))
+				got, err := fs.ReadFile(r.Files(ctx, v), "model.bin")
+				require.ErrorIs(t, err, modelregistry.ErrCorrupt)
+				require.Empty(t, got, "not a byte is read through a link")
+				_, err = blobs.Stat(ctx, files[0].Digest)
+				require.ErrorIs(t, err, modelregistry.ErrCorrupt)
+			case c.at >= 0:
+				f, err := os.OpenFile(path, os.O_WRONLY, 0)
+				require.NoError(t, err)
+				_, err = f.WriteAt([]byte("X"), int64(c.at))
+				require.NoError(t, errors.Join(err, f.Close()))
+				_, err = fs.ReadFile(r.Files(ctx, v), "model.bin")
+				require.ErrorIs(t, err, modelregistry.ErrCorrupt)
+			}
+			_, err = r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: oneFile(c.content), VerifyStored: c.verify})
+			require.NoError(t, err)
+			got, err := fs.ReadFile(r.Files(ctx, v), "model.bin")
+			require.NoError(t, err)
+			require.Equal(t, c.content, string(got))
+		})
+	}
 }
 
 // Equal content is there once, and a copy touches no blob at all.
@@ -280,8 +341,13 @@ func TestBucketThatIsGone(t *testing.T) {
 	require.NoError(t, os.WriteFile(dir, nil, 0o600)) // nor can it be made again
 	_, err = r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: oneFile("another")})
 	require.ErrorContains(t, err, "model.bin")
+	require.NotErrorIs(t, err, modelregistry.ErrNotFound, "a fault of the store is no answer")
+	require.NotErrorIs(t, err, modelregistry.ErrInvalid)
 	_, err = fs.ReadFile(r.Files(ctx, v), "model.bin")
 	require.Error(t, err)
+	require.NotErrorIs(t, err, modelregistry.ErrNotFound)
+	require.NotErrorIs(t, err, modelregistry.ErrInvalid)
+	require.NotErrorIs(t, err, modelregistry.ErrCorrupt, "it may come back")
 	_, err = r.Sweep(ctx, &modelregistry.SweepOptions{MinAge: -1})
 	require.Error(t, err)
 	_, err = r.Promote(ctx, "fraud", 1, modelregistry.Production, nil)

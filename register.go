@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/modelregistry-go/modelregistry/backend"
@@ -32,6 +33,13 @@ func (r *registry) register(ctx context.Context, model string, spec VersionSpec)
 		return nil, err
 	}
 	defer up.end(ctx)
+	if spec.VerifyStored {
+		verify, ok := r.blobs.(VerifyBlobs)
+		if !ok {
+			return nil, fmt.Errorf("%w: these Blobs cannot verify what they have", errors.ErrUnsupported)
+		}
+		up.putBlob = verify.PutVerified
+	}
 	if err := up.store(ctx, spec.Files, spec.Progress); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ type upload struct {
 	r     *registry
 	lease string
 	stop  func()
+	// putBlob is the Put of the Blobs, or its PutVerified.
+	putBlob func(ctx context.Context, r io.Reader) (digest string, size int64, err error)
 	// condemned are the blobs that Sweeps were about to remove when the lease began: later Sweeps wait for it.
 	condemned map[string]string // and by which
 	done      bool              // the lease was given back with what it was for
@@ -60,7 +62,7 @@ func (r *registry) beginUpload(ctx context.Context) (*upload, error) {
 	if err := r.mark(ctx); err != nil {
 		return nil, fmt.Errorf("begin to store files: %w", err)
 	}
-	up := &upload{r: r, lease: newID()}
+	up := &upload{r: r, lease: newID(), putBlob: r.blobs.Put}
 	if err := up.hold(ctx, true); err != nil {
 		return nil, fmt.Errorf("begin to store files: %w", err)
 	}
@@ -290,7 +292,7 @@ func (up *upload) put(ctx context.Context, path string, in io.Reader, m *meter) 
 	if seeker, ok := in.(io.Seeker); ok {
 		r = &seekingReader{metered, seeker}
 	}
-	digest, size, err := up.r.blobs.Put(ctx, r)
+	digest, size, err := up.putBlob(ctx, r)
 	if err != nil {
 		return File{}, err
 	}

@@ -118,6 +118,9 @@ type VersionSpec struct {
 	// Lineage is what the version came from: an edge from the new version to each.
 	Lineage []Origin
 	Reason  string // kept in the event
+	// VerifyStored reads content that the store has already to its end, and stores anew what is not right. Without it, content
+	// that the store has is compared in part (see blob.Store.Put). errors.ErrUnsupported: the Blobs are no VerifyBlobs.
+	VerifyStored bool
 	// Progress, if not nil, is called while files are stored, one call at a time.
 	Progress func(Progress)
 

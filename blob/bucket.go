@@ -71,22 +71,39 @@ func (b *bucket) reachable(ctx context.Context) error {
 		return fmt.Errorf("reach the bucket: %w", err)
 	}
 	if !ok {
-		return fmt.Errorf("%w: there is no such bucket", modelregistry.ErrNotFound)
+		return fmt.Errorf("%w: there is no such bucket", errGone)
 	}
 	return nil
 }
 
-// has reports whether content of that size is there. If the size is another, what is there was damaged, and it is
-// written again.
-func (b *bucket) has(ctx context.Context, n name, size int64) (bool, error) {
+// has reports whether content of that size is there that begins with head, or is right to its end if that is asked for. If
+// not, what is there was damaged, and it is written again.
+func (b *bucket) has(ctx context.Context, n name, size int64, head []byte, whole bool) (bool, error) {
 	attrs, err := b.b.Attributes(ctx, b.key(n))
 	switch {
 	case gcerrors.Code(err) == gcerrors.NotFound:
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look whether it is there already: %w", err)
+	case attrs.Size != size:
+		return false, nil
 	}
-	return attrs.Size == size, nil
+	length := int64(len(head))
+	if whole {
+		length = -1
+	}
+	r, err := b.open(ctx, n, 0, length)
+	if err == nil {
+		var right bool
+		right, err = holds(ctx, r, n, head, whole)
+		if err = errors.Join(err, r.Close()); err == nil {
+			return right, nil
+		}
+	}
+	if errors.Is(err, modelregistry.ErrNotFound) || errors.Is(err, modelregistry.ErrCorrupt) {
+		return false, nil
+	}
+	return false, fmt.Errorf("look whether what is there is right: %w", err)
 }
 
 func (b *bucket) open(ctx context.Context, n name, offset, length int64) (io.ReadCloser, error) {

@@ -48,6 +48,7 @@ var (
 	_ modelregistry.SweepBlobs = (*Cache)(nil)
 
 	_ modelregistry.MarkedBlobs = (*Cache)(nil)
+	_ modelregistry.VerifyBlobs = (*Cache)(nil)
 )
 
 // CacheOptions are the options of [NewCache]; nil is all zero.
@@ -91,13 +92,22 @@ func (c *Cache) Put(ctx context.Context, r io.Reader) (digest string, size int64
 	return c.origin.Put(ctx, r)
 }
 
+// PutVerified stores into the origin; errors.ErrUnsupported if that is no [modelregistry.VerifyBlobs].
+func (c *Cache) PutVerified(ctx context.Context, r io.Reader) (digest string, size int64, err error) {
+	v, ok := c.origin.(modelregistry.VerifyBlobs)
+	if !ok {
+		return "", 0, fmt.Errorf("blob put: the cache's origin: %w", errors.ErrUnsupported)
+	}
+	return v.PutVerified(ctx, r)
+}
+
 // Stat asks the origin, unless the content is kept.
 func (c *Cache) Stat(ctx context.Context, digest string) (int64, error) {
 	n, err := parseDigest(digest)
 	if err != nil {
 		return 0, fmt.Errorf("blob stat: %w", err)
 	}
-	if info, err := os.Stat(c.path(n)); err == nil {
+	if info, err := statPlain(c.path(n)); err == nil {
 		return info.Size(), nil
 	}
 	return c.origin.Stat(ctx, digest)
@@ -140,7 +150,13 @@ func (c *Cache) OpenRange(ctx context.Context, digest string, offset, length int
 }
 
 func (c *Cache) openKept(ctx context.Context, n name, offset, length int64) (io.ReadCloser, error) {
-	f, err := os.Open(c.path(n))
+	f, err := openPlain(c.dir, c.path(n))
+	if errors.Is(err, modelregistry.ErrCorrupt) { // a link, say: it is as good as nothing
+		if err := c.drop(n); err != nil {
+			return nil, err
+		}
+		return nil, fs.ErrNotExist
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +286,7 @@ func (c *Cache) drop(n name) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.known, n)
-	info, err := os.Stat(c.path(n))
+	info, err := os.Lstat(c.path(n))
 	if err == nil {
 		err = os.Remove(c.path(n))
 	}
@@ -280,7 +296,9 @@ func (c *Cache) drop(n name) error {
 	case err != nil:
 		return fmt.Errorf("drop %s from the cache: %w", n.digest(), err)
 	}
-	c.kept -= info.Size()
+	if info.Mode().IsRegular() {
+		c.kept -= info.Size()
+	}
 	return nil
 }
 

@@ -43,20 +43,31 @@ func newDir(d disk, root, prefix string) *dir {
 
 func (d *dir) path(n name) string { return filepath.Join(d.sums, n.shard(), string(n)) }
 
+// errGone: a bucket that was there is not. That is a fault, where content that is not there may be nobody's.
+var errGone = errors.New("the bucket is gone")
+
 // gone says that the bucket is not there, if it is not.
 func (d *dir) gone() error {
 	info, err := os.Stat(d.root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: the bucket's directory is gone", modelregistry.ErrNotFound)
-	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%w: %w", modelregistry.ErrInvalid, err)
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("%w: the bucket is a file, not a directory", modelregistry.ErrInvalid)
+		return fmt.Errorf("%w: there is no such directory", errGone)
+	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
+		return fmt.Errorf("%w: it is not a directory", errGone)
 	}
-	return nil
+	return err
+}
+
+// absent is gone for who opens a bucket: then it is a mistake that it is not there.
+func (d *dir) absent() error {
+	err := d.gone()
+	if !errors.Is(err, errGone) {
+		return err
+	}
+	if _, serr := os.Stat(d.root); errors.Is(serr, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no such directory", modelregistry.ErrNotFound)
+	}
+	return fmt.Errorf("%w: the bucket is not a directory", modelregistry.ErrInvalid)
 }
 
 // missing turns "no such file" into ErrNotFound, and tells the content and the bucket apart.
@@ -71,18 +82,15 @@ func (d *dir) missing(err error) error {
 }
 
 func (d *dir) stat(_ context.Context, n name) (int64, error) {
-	info, err := os.Stat(d.path(n))
+	info, err := statPlain(d.path(n))
 	if err != nil {
 		return 0, d.missing(err)
-	}
-	if !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("%w: %s is not a file", modelregistry.ErrCorrupt, d.path(n))
 	}
 	return info.Size(), nil
 }
 
 func (d *dir) open(ctx context.Context, n name, offset, length int64) (io.ReadCloser, error) {
-	f, err := os.Open(d.path(n))
+	f, err := openPlain(d.root, d.path(n))
 	if err != nil {
 		return nil, d.missing(err)
 	}

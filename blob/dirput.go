@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/modelregistry-go/modelregistry"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 )
 
 func (d *dir) putSmall(ctx context.Context, n name, content []byte) error {
-	if there, err := d.has(n, int64(len(content))); there || err != nil {
+	if there, err := d.has(ctx, n, int64(len(content)), content, false); there || err != nil {
 		return err
 	}
 	t, err := d.newTemp()
@@ -41,9 +43,9 @@ func (d *dir) putSmall(ctx context.Context, n name, content []byte) error {
 	return d.commitSmall(t, n)
 }
 
-func (d *dir) putLarge(ctx context.Context, head []byte, r io.Reader) (name, int64, error) {
+func (d *dir) putLarge(ctx context.Context, head []byte, r io.Reader, whole bool) (name, int64, error) {
 	hint := sha256.Sum256(head)
-	n, size, there, err := d.foundAlready(ctx, hint, head, r)
+	n, size, there, err := d.foundAlready(ctx, hint, head, r, whole)
 	if there || err != nil {
 		return n, size, err
 	}
@@ -57,24 +59,36 @@ func (d *dir) putLarge(ctx context.Context, head []byte, r io.Reader) (name, int
 		return "", 0, err
 	}
 	n = nameOf(sum)
-	if there, err := d.has(n, size); there || err != nil {
+	if there, err := d.has(ctx, n, size, head, whole); there || err != nil {
 		return n, size, err
 	}
 	d.leaveHint(size, hint)
 	return n, size, d.commit(t, n)
 }
 
-// has reports whether content of that size is durably there. If the size is another, what is there was damaged, and it is
-// written again.
-func (d *dir) has(n name, size int64) (bool, error) {
-	info, err := os.Stat(d.path(n))
+// has reports whether content of that size is durably there that begins with head, or is right to its end if that is asked
+// for. If not, what is there was damaged, and it is written again.
+func (d *dir) has(ctx context.Context, n name, size int64, head []byte, whole bool) (bool, error) {
+	f, err := openPlain(d.root, d.path(n))
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, modelregistry.ErrCorrupt):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look whether it is there already: %w", err)
-	case !info.Mode().IsRegular() || info.Size() != size:
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("look whether it is there already: %w", err)
+	}
+	if info.Size() != size {
 		return false, nil
+	}
+	if right, err := holds(ctx, f, n, head, whole); err != nil || !right {
+		if cause := ctx.Err(); cause != nil {
+			return false, cause
+		}
+		return false, nil //nolint:nilerr // what cannot be read is written anew
 	}
 	if time.Since(info.ModTime()) < settled {
 		shard := filepath.Dir(d.path(n))
@@ -148,7 +162,11 @@ func (d *dir) mkdir(folder string) (unsynced []string, err error) {
 	if unsynced, err = d.mkdir(filepath.Dir(folder)); err != nil {
 		return nil, err
 	}
-	if err := d.disk.mkdir(folder); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := d.disk.mkdir(folder); errors.Is(err, fs.ErrExist) {
+		if info, err := os.Lstat(folder); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is not a folder, or is a link to one", folder)
+		}
+	} else if err != nil {
 		return nil, d.lost(err)
 	}
 	return append(unsynced, folder), nil
@@ -249,7 +267,7 @@ func (d *dir) leaveHint(size int64, head [32]byte) {
 }
 
 // foundAlready looks for content that begins with head, without writing. If it is not there, r is where it was.
-func (d *dir) foundAlready(ctx context.Context, hint [32]byte, head []byte, r io.Reader) (n name, size int64, there bool, err error) {
+func (d *dir) foundAlready(ctx context.Context, hint [32]byte, head []byte, r io.Reader, whole bool) (n name, size int64, there bool, err error) {
 	s, ok := r.(io.Seeker)
 	if !ok {
 		return "", 0, false, nil
@@ -272,7 +290,7 @@ func (d *dir) foundAlready(ctx context.Context, hint [32]byte, head []byte, r io
 	if err != nil {
 		return "", 0, false, err
 	}
-	if there, err := d.has(nameOf(sum), size); there || err != nil {
+	if there, err := d.has(ctx, nameOf(sum), size, head, whole); there || err != nil {
 		return nameOf(sum), size, there, err
 	}
 	if _, err := s.Seek(at, io.SeekStart); err != nil {

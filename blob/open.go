@@ -109,6 +109,9 @@ func openCloud(ctx context.Context, u *url.URL, params url.Values, prefix, place
 	b.owned = true
 	b.abort = u.Scheme == "s3"
 	if err := b.reachable(ctx); err != nil {
+		if errors.Is(err, errGone) {
+			err = fmt.Errorf("%w: there is no such bucket", modelregistry.ErrNotFound)
+		}
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
@@ -182,7 +185,7 @@ func openDir(u *url.URL, params url.Values, prefix string) (storage, error) {
 			return nil, err
 		}
 	}
-	if err := d.gone(); err != nil {
+	if err := d.absent(); err != nil {
 		return nil, err
 	}
 	if err := d.tidy(time.Now().Add(-staleAfter)); err != nil && !errors.Is(err, fs.ErrPermission) {

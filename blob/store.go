@@ -30,14 +30,15 @@ var (
 	_ modelregistry.SweepBlobs = (*Store)(nil)
 
 	_ modelregistry.MarkedBlobs = (*Store)(nil)
+	_ modelregistry.VerifyBlobs = (*Store)(nil)
 )
 
 // storage is what differs between a directory and a bucket. What is not there is modelregistry.ErrNotFound.
 type storage interface {
 	// putSmall stores content whose name is known.
 	putSmall(ctx context.Context, n name, content []byte) error
-	// putLarge stores head, which was read from r, and what follows in r.
-	putLarge(ctx context.Context, head []byte, r io.Reader) (name, int64, error)
+	// putLarge stores head, which was read from r, and what follows in r. What is there already is read whole if asked to.
+	putLarge(ctx context.Context, head []byte, r io.Reader, whole bool) (name, int64, error)
 	stat(ctx context.Context, n name) (int64, error)
 	// open is called with offset >= 0; length < 0 is all that follows.
 	open(ctx context.Context, n name, offset, length int64) (io.ReadCloser, error)
@@ -73,16 +74,28 @@ func New(bucket *gocloudblob.Bucket, opts *Options) *Store {
 // io.Seeker it is read twice, else it is spooled to a file in os.TempDir. An r that is an io.Seeker is also read twice,
 // and not written at all, if a directory seems to have the content already.
 //
+// Content that is there already is compared before it is counted on: all of it up to 1 MiB, the first of larger content.
+// What is not right is written anew. See PutVerified for all of it.
+//
 // ErrInvalid: the content changed between the two readings.
 func (s *Store) Put(ctx context.Context, r io.Reader) (digest string, size int64, err error) {
-	n, size, err := s.put(ctx, r)
+	return s.putAny(ctx, r, false)
+}
+
+// PutVerified is Put that reads content which is there already to its end, and writes it anew if its digest is not right.
+func (s *Store) PutVerified(ctx context.Context, r io.Reader) (digest string, size int64, err error) {
+	return s.putAny(ctx, r, true)
+}
+
+func (s *Store) putAny(ctx context.Context, r io.Reader, whole bool) (digest string, size int64, err error) {
+	n, size, err := s.put(ctx, r, whole)
 	if err != nil {
 		return "", 0, s.explain(ctx, "put", "", err)
 	}
 	return n.digest(), size, nil
 }
 
-func (s *Store) put(ctx context.Context, r io.Reader) (name, int64, error) {
+func (s *Store) put(ctx context.Context, r io.Reader, whole bool) (name, int64, error) {
 	if err := s.usable(ctx); err != nil {
 		return "", 0, err
 	}
@@ -96,7 +109,7 @@ func (s *Store) put(ctx context.Context, r io.Reader) (name, int64, error) {
 	case err != nil:
 		return "", 0, err
 	}
-	return s.in.putLarge(ctx, block[:], r)
+	return s.in.putLarge(ctx, block[:], r, whole)
 }
 
 // Open returns the content under digest; see [modelregistry.Blobs]. Reads fail with ErrCorrupt where the content ends

@@ -29,7 +29,7 @@ const (
 )
 
 func (b *bucket) putSmall(ctx context.Context, n name, content []byte) error {
-	if there, err := b.has(ctx, n, int64(len(content))); there || err != nil {
+	if there, err := b.has(ctx, n, int64(len(content)), content, false); there || err != nil {
 		return err
 	}
 	return b.upload(ctx, n, int64(len(content)), bytes.NewReader(content))
@@ -53,11 +53,11 @@ func (b *bucket) refused(ctx context.Context, err error) error {
 	return err
 }
 
-func (b *bucket) putLarge(ctx context.Context, head []byte, r io.Reader) (name, int64, error) {
+func (b *bucket) putLarge(ctx context.Context, head []byte, r io.Reader, whole bool) (name, int64, error) {
 	if s, ok := r.(io.Seeker); ok {
 		// Pipes are Seekers whose Seek fails.
 		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
-			return b.putSeeker(ctx, head, r, s, at)
+			return b.putSeeker(ctx, head, r, s, at, whole)
 		}
 	}
 	spool, err := os.CreateTemp("", "modelregistry-upload-*") // mode 0600
@@ -79,16 +79,16 @@ func (b *bucket) putLarge(ctx context.Context, head []byte, r io.Reader) (name, 
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return "", 0, fmt.Errorf("spool for the upload: %w", err)
 	}
-	return nameOf(sum), size, b.putNamed(ctx, nameOf(sum), size, spool)
+	return nameOf(sum), size, b.putNamed(ctx, nameOf(sum), size, head, spool, whole)
 }
 
 // putSeeker reads s, which stands behind head, once for the name and once more if the content is not there.
-func (b *bucket) putSeeker(ctx context.Context, head []byte, r io.Reader, s io.Seeker, at int64) (name, int64, error) {
+func (b *bucket) putSeeker(ctx context.Context, head []byte, r io.Reader, s io.Seeker, at int64, whole bool) (name, int64, error) {
 	sum, size, err := tee(ctx, io.Discard, head, r)
 	if err != nil {
 		return "", 0, err
 	}
-	if there, err := b.has(ctx, nameOf(sum), size); there || err != nil {
+	if there, err := b.has(ctx, nameOf(sum), size, head, whole); there || err != nil {
 		return nameOf(sum), size, err
 	}
 	if _, err := s.Seek(at-int64(len(head)), io.SeekStart); err != nil {
@@ -97,8 +97,8 @@ func (b *bucket) putSeeker(ctx context.Context, head []byte, r io.Reader, s io.S
 	return nameOf(sum), size, b.upload(ctx, nameOf(sum), size, r)
 }
 
-func (b *bucket) putNamed(ctx context.Context, n name, size int64, r io.Reader) error {
-	if there, err := b.has(ctx, n, size); there || err != nil {
+func (b *bucket) putNamed(ctx context.Context, n name, size int64, head []byte, r io.Reader, whole bool) error {
+	if there, err := b.has(ctx, n, size, head, whole); there || err != nil {
 		return err
 	}
 	return b.upload(ctx, n, size, r)
