@@ -43,16 +43,20 @@ func (p *past) resolve(ctx context.Context, u URI) (*Version, error) {
 	}
 	var v *Version
 	err = p.r.backend.View(ctx, func(tx backend.Reader) error {
-		number, err := p.number(tx, t.ModelID, u)
+		m, err := p.moment(tx, t.ModelID)
+		if err != nil {
+			return err
+		}
+		number, err := m.number(u)
 		if err != nil {
 			return err
 		}
 		if number == 0 {
-			if number, err = p.highest(tx, t.ModelID, u); err != nil || number == 0 {
+			if number, err = m.highest(u); err != nil || number == 0 {
 				return err
 			}
 		}
-		v, err = p.version(tx, t.ModelID, number)
+		v, err = m.version(number)
 		return err
 	})
 	if err != nil {
@@ -64,14 +68,122 @@ func (p *past) resolve(ctx context.Context, u URI) (*Version, error) {
 	return v, u.checkPin(v)
 }
 
+// A moment is a point in a model's history.
+type moment struct {
+	tx      backend.Reader
+	modelID string
+	model   *modelRow     // as it is now; nil if it was deleted
+	last    *Event        // the newest event by then
+	until   backend.Value // the position of the first event behind, if there is one
+	open    bool          // there is none
+}
+
+// moment is where the history stood at p's time: behind the newest event of that time or before. Each event came after all
+// before it, whatever they say. So one whose clock was ahead is before what follows it at an earlier time, and one that is
+// further ahead of this clock than clocks can be apart came right behind the event before it. ErrNotFound: the model was
+// not there.
+func (p *past) moment(tx backend.Reader, modelID string) (*moment, error) {
+	m := &moment{tx: tx, modelID: modelID, open: true}
+	rows, err := tx.Find(backend.Query{Table: tableModels, Limit: 1, Where: []backend.Cond{{Field: "id", Value: backend.StringValue(modelID)}}})
+	if err != nil {
+		return nil, fmt.Errorf("read model: %w", err)
+	}
+	if len(rows) > 0 {
+		if m.model, err = decodeModelRow(rows[0]); err != nil {
+			return nil, err
+		}
+	}
+	// By time, which an index orders, first: as long as no clock was ahead the next by time is the next in the chain.
+	last, key, err := m.first(backend.Query{Order: "time", Desc: true}, backend.Le, p.time)
+	if err != nil {
+		return nil, err
+	}
+	var after []backend.Value
+	if last != nil {
+		after = append([]backend.Value{backend.TimeValue(last.Time)}, key...)
+	}
+	next, nextKey, err := m.first(backend.Query{Order: "time", After: after}, backend.Gt, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	ahead := p.r.now().Add(clockLeap)
+	switch {
+	case last != nil && next == nil && m.model != nil && last.Seq == m.model.Chain.Seq:
+		m.last = last
+		return m, nil
+	case last != nil && next != nil && next.Seq == last.Seq+1 && !next.Time.After(ahead):
+		m.last, m.until, m.open = last, nextKey[0], false
+		return m, nil
+	}
+	return m, m.search(p.time, ahead)
+}
+
+// search finds the moment where times do not go up with the chain, or its end is not known.
+func (m *moment) search(at, ahead time.Time) error {
+	last, key, err := m.first(backend.Query{Desc: true}, backend.Le, at)
+	if err != nil {
+		return err
+	}
+	next, nextKey, err := m.first(backend.Query{After: key}, backend.Le, ahead)
+	if err != nil {
+		return err
+	}
+	if next != nil {
+		m.until, m.open = nextKey[0], false
+	}
+	if last == nil && next != nil && next.Seq == 1 {
+		return fmt.Errorf("model %s: %w", m.modelID, ErrNotFound)
+	}
+	if last == nil || next == nil || next.Seq > last.Seq+1 {
+		rows, err := m.tx.Find(backend.Query{Table: tableEvents, Desc: true, Limit: 1, Where: m.where()})
+		if err != nil {
+			return fmt.Errorf("read history: %w", err)
+		}
+		if len(rows) == 0 {
+			return fmt.Errorf("model %s: %w", m.modelID, ErrNotFound)
+		}
+		if last, err = decodeEvent(rows[0], cursorSeen); err != nil {
+			return err
+		}
+	}
+	m.last = last
+	return nil
+}
+
+// first is the first of the model's events that q selects and whose time meets a condition, with its key; or nil.
+func (m *moment) first(q backend.Query, op backend.Op, at time.Time) (*Event, backend.Key, error) {
+	q.Table, q.Limit = tableEvents, 1
+	q.Where = []backend.Cond{
+		{Field: "model_id", Value: backend.StringValue(m.modelID)}, {Field: "time", Op: op, Value: backend.TimeValue(at)},
+	}
+	rows, err := m.tx.Find(q)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read history: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil, nil
+	}
+	e, err := decodeEvent(rows[0], cursorSeen)
+	return e, rows[0].Key, err
+}
+
+// where are conditions on the model's events up to the moment.
+func (m *moment) where(more ...backend.Cond) []backend.Cond {
+	where := append([]backend.Cond{{Field: "model_id", Value: backend.StringValue(m.modelID)}}, more...)
+	if !m.open {
+		where = append(where, backend.Cond{Field: backend.PositionField, Op: backend.Lt, Value: m.until})
+	}
+	return where
+}
+
 // number finds which version u named then, where the history answers by itself: numbers, aliases and held stages. 0: ask
 // highest. ErrNotFound: none.
-func (p *past) number(tx backend.Reader, modelID string, u URI) (int, error) {
+func (m *moment) number(u URI) (int, error) {
 	switch {
 	case u.Number != 0:
 		return u.Number, nil
 	case u.Alias != "":
-		e, err := p.last(tx, modelID, "alias", u.Alias)
+		e, err := m.newest("alias", u.Alias)
 		if err != nil {
 			return 0, err
 		}
@@ -80,11 +192,11 @@ func (p *past) number(tx backend.Reader, modelID string, u URI) (int, error) {
 		}
 		return e.Version, nil
 	case u.Stage.active():
-		from, err := p.last(tx, modelID, "stage_from", string(u.Stage))
+		from, err := m.newest("stage_from", string(u.Stage))
 		if err != nil {
 			return 0, err
 		}
-		to, err := p.last(tx, modelID, "stage_to", string(u.Stage))
+		to, err := m.newest("stage_to", string(u.Stage))
 		if err != nil {
 			return 0, err
 		}
@@ -100,13 +212,10 @@ func (p *past) number(tx backend.Reader, modelID string, u URI) (int, error) {
 	return 0, nil
 }
 
-// last is the newest event by then of the model with that value in a field, or nil.
-func (p *past) last(tx backend.Reader, modelID, field, value string) (*Event, error) {
-	rows, err := tx.Find(backend.Query{Table: tableEvents, Desc: true, Limit: 1, Where: []backend.Cond{
-		{Field: "model_id", Value: backend.StringValue(modelID)},
-		{Field: field, Value: backend.StringValue(value)},
-		{Field: "time", Op: backend.Le, Value: backend.TimeValue(p.time)},
-	}})
+// newest is the newest event by then of the model with that value in a field, or nil.
+func (m *moment) newest(field, value string) (*Event, error) {
+	rows, err := m.tx.Find(backend.Query{Table: tableEvents, Desc: true, Limit: 1,
+		Where: m.where(backend.Cond{Field: field, Value: backend.StringValue(value)})})
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
@@ -118,14 +227,11 @@ func (p *past) last(tx backend.Reader, modelID, field, value string) (*Event, er
 
 // version is a version as it was then: as it is now, or was when it was deleted, with the events since undone. Nil: it
 // was not there then.
-func (p *past) version(tx backend.Reader, modelID string, number int) (*Version, error) {
+func (m *moment) version(number int) (*Version, error) {
+	tx, modelID := m.tx, m.modelID
 	fields := map[string]json.RawMessage{}
-	rows, err := tx.Find(backend.Query{Table: tableModels, Limit: 1, Where: []backend.Cond{{Field: "id", Value: backend.StringValue(modelID)}}})
-	if err != nil {
-		return nil, fmt.Errorf("read model: %w", err)
-	}
-	if len(rows) > 0 {
-		row, err := tx.Get(tableVersions, rows[0].Key[0], backend.IntValue(int64(number)))
+	if m.model != nil {
+		row, err := tx.Get(tableVersions, versionKey(m.model.Name, number)...)
 		if err == nil {
 			err = json.Unmarshal(row.Doc, &fields)
 		}
@@ -142,7 +248,7 @@ func (p *past) version(tx backend.Reader, modelID string, number int) (*Version,
 		if err != nil {
 			return nil, err
 		}
-		if !e.Time.After(p.time) {
+		if e.Seq <= m.last.Seq {
 			registered = true
 			break
 		}
@@ -161,27 +267,8 @@ func (p *past) version(tx backend.Reader, modelID string, number int) (*Version,
 	if err := json.Unmarshal(doc, v); err != nil {
 		return nil, fmt.Errorf("history of version %d: %w: %w", number, ErrCorrupt, err)
 	}
-	v.Model, err = p.modelName(tx, modelID) // renaming writes no event for each version
-	return v, err
-}
-
-// modelName is what the model was called then.
-func (p *past) modelName(tx backend.Reader, modelID string) (string, error) {
-	rows, err := tx.Find(backend.Query{Table: tableEvents, Order: "time", Desc: true, Limit: 1, Where: []backend.Cond{
-		{Field: "model_id", Value: backend.StringValue(modelID)},
-		{Field: "time", Op: backend.Le, Value: backend.TimeValue(p.time)},
-	}})
-	if err != nil {
-		return "", fmt.Errorf("read history: %w", err)
-	}
-	if len(rows) == 0 {
-		return "", fmt.Errorf("model %s: %w", modelID, ErrNotFound)
-	}
-	e, err := decodeEvent(rows[0], cursorSeen)
-	if err != nil {
-		return "", err
-	}
-	return e.Model, nil
+	v.Model = m.last.Model // renaming writes no event for each version
+	return v, nil
 }
 
 // trait is what a URI can ask of a version, at a point of the replay.
@@ -193,13 +280,10 @@ type trait struct {
 
 // highest replays the model's events up to then and picks the version that u names: the highest number that fits, or
 // the highest semantic version in a range. 0: none.
-func (p *past) highest(tx backend.Reader, modelID string, u URI) (int, error) {
+func (m *moment) highest(u URI) (int, error) {
 	traits := map[int]*trait{}
-	q := backend.Query{Table: tableEvents, Limit: eventPage, Where: []backend.Cond{
-		{Field: "model_id", Value: backend.StringValue(modelID)},
-		{Field: "time", Op: backend.Le, Value: backend.TimeValue(p.time)},
-	}}
-	for e, err := range events(tx.Find, q) {
+	q := backend.Query{Table: tableEvents, Limit: eventPage, Where: m.where()}
+	for e, err := range events(m.tx.Find, q) {
 		if err != nil {
 			return 0, err
 		}

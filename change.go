@@ -16,7 +16,7 @@ type change struct {
 	r      *registry
 	tx     backend.Tx
 	reason string
-	now    time.Time // never before the model's last event
+	now    time.Time // not before the model's last event, unless that was ahead: see settleTime
 
 	model    *modelRow
 	isNew    bool // the model is not stored yet
@@ -93,10 +93,8 @@ func (c *change) loadModel(name string, create bool) error {
 	if c.model, err = decodeModelRow(row); err != nil {
 		return err
 	}
-	if c.now.Before(c.model.Chain.Time) {
-		c.now = c.model.Chain.Time // a clock that went back must not turn history around
-	}
-	return nil
+	c.now, err = settleTime(c.tx, c.now, c.model.Chain.Time)
+	return err
 }
 
 func errNoModel(name string) error { return fmt.Errorf("model %q: %w", name, ErrNotFound) }

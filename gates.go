@@ -177,6 +177,8 @@ func MinTimeInStaging(d time.Duration) Gate {
 			return Pass("it is about Production"), nil
 		case v.Stage != Staging:
 			return Refuse("version %d is in %s", v.Number, v.Stage), nil
+		case past < -clockLeap:
+			return Refuse("it came there at %s by a clock that was ahead; move it to None and there again", v.StageSince.Format(time.RFC3339)), nil
 		case past < d:
 			return Refuse("it has been for %v, since %s", past, v.StageSince.Format(time.RFC3339)), nil
 		}

@@ -195,9 +195,9 @@ func (r *registry) tellLinks(tx backend.Tx, reason string, edges []Edge) error {
 	if err != nil && !errors.Is(err, backend.ErrNotFound) {
 		return err
 	}
-	now := r.now()
-	if now.Before(end.Time) {
-		now = end.Time
+	now, err := settleTime(tx, r.now(), end.Time)
+	if err != nil {
+		return err
 	}
 	row, err := end.seal(&Event{Time: now, Actor: r.actor, Reason: reason, Kind: LineageLinked, ModelID: lineageChain, Edges: others})
 	if err != nil {

@@ -186,6 +186,11 @@ func (r *registry) tenureAt(ctx context.Context, name string, at time.Time) (ten
 		q.Where = append(q.Where, backend.Cond{Field: "since", Op: backend.Le, Value: backend.IntValue(at.UnixMicro())})
 	}
 	row, err := r.findOne(ctx, q)
+	if errors.Is(err, backend.ErrNotFound) && !at.IsZero() { // unless whoever gave it the name had a clock ahead
+		q.Desc = false
+		q.Where[1] = backend.Cond{Field: "since", Op: backend.Gt, Value: backend.IntValue(r.now().Add(clockLeap).UnixMicro())}
+		row, err = r.findOne(ctx, q)
+	}
 	if errors.Is(err, backend.ErrNotFound) {
 		return t, errNoModel(name)
 	}

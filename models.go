@@ -147,7 +147,11 @@ func (c *change) afterName(name string) (guard, error) {
 	if err != nil {
 		return guard{}, err
 	}
-	if free := max(rows[0].Key[1].Int()+1, last.Until); c.now.UnixMicro() < free {
+	free := rows[0].Key[1].Int() + 1
+	if last.Until <= c.now.Add(clockLeap).UnixMicro() { // else whoever took the name away had a clock ahead
+		free = max(free, last.Until)
+	}
+	if c.now.UnixMicro() < free {
 		c.now = time.UnixMicro(free).UTC()
 	}
 	return last.Guard, nil

@@ -99,7 +99,7 @@ func registryTables() []backend.Table {
 			Log:  true,
 			Fields: []backend.Field{
 				{Name: "model_id"},
-				{Name: "time", Kind: backend.Time}, // never falls within a model
+				{Name: "time", Kind: backend.Time}, // see settleTime
 				{Name: "version", Kind: backend.Int},
 				{Name: "stage_from"}, // "" for None and Archived: only stages that are held are looked up
 				{Name: "stage_to"},

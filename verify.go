@@ -149,7 +149,7 @@ func (v *verifier) events() error {
 			return v.fail(e, "event %d follows event %d", e.Seq, at.Seq)
 		case e.Prev != at.Hash:
 			return v.fail(e, "event %d was altered, or the one before it: it is chained to another", e.Seq)
-		case e.Time.Before(at.Time):
+		case fell(at.Time, e.Time):
 			return v.fail(e, "event %d is older than the one before it", e.Seq)
 		}
 		if problem := misfit(*row, e.fields()); problem != "" {

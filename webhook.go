@@ -23,8 +23,8 @@ type WebhookStore interface {
 	DeleteWebhook(ctx context.Context, id string) error
 
 	// LeaseWebhook makes holder the one who delivers to a webhook until a time, at most a day from now, so that of
-	// several processes one does. Who holds it renews it so, and gives it up with a time that is past. ErrConflict:
-	// another holds it.
+	// several processes one does. Who holds it renews it so, and gives it up with a time that is past. A lease that ends
+	// more than two days from now is of a process whose clock is ahead, and holds nobody up. ErrConflict: another holds it.
 	LeaseWebhook(ctx context.Context, id, holder string, until time.Time) (*Webhook, error)
 	// AdvanceWebhook records that all events up to p.Cursor have been dealt with. ErrConflict: holder is not who leased
 	// it last, or more has been dealt with already; a lease that has ended and that nobody took over is good enough.
