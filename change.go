@@ -90,6 +90,11 @@ func (c *change) loadModel(name string, create bool) error {
 	if err != nil {
 		return fmt.Errorf("read model: %w", err)
 	}
+	return c.take(row)
+}
+
+// take makes the model of a row the one that the change is about.
+func (c *change) take(row backend.Row) (err error) {
 	if c.model, err = decodeModelRow(row); err != nil {
 		return err
 	}
@@ -239,17 +244,26 @@ func (c *change) flush() error {
 
 // append seals the events behind the model's chain and writes them.
 func (c *change) append() error {
-	rows := make([]backend.Row, len(c.events))
-	for i, e := range c.events {
-		row, err := c.model.Chain.seal(e)
-		if err != nil {
-			return err
-		}
-		rows[i] = row
+	rows, err := c.seal()
+	if err != nil {
+		return err
 	}
-	c.events = nil
 	if _, err := c.tx.Append(tableEvents, rows...); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
 	return nil
+}
+
+// seal seals the events behind the model's chain.
+func (c *change) seal() ([]backend.Row, error) {
+	rows := make([]backend.Row, len(c.events))
+	for i, e := range c.events {
+		row, err := c.model.Chain.seal(e)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = row
+	}
+	c.events = nil
+	return rows, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/modelregistry-go/modelregistry/backend"
@@ -65,7 +66,8 @@ func (r *registry) link(ctx context.Context, reason string, edges []Edge) error 
 	})
 }
 
-// newEdges are those that are not there yet. ErrInvalid: with them the graph would have a cycle.
+// newEdges are those that are not there yet. ErrInvalid: with them the graph would have a cycle. Two statements say so of
+// edges from what nothing came from; of others it is one more for each level above.
 func newEdges(tx backend.Reader, edges []Edge, ids nodeIDs) ([]Edge, error) {
 	up := map[string][]string{} // from to its origins, stored and new
 	stored := map[string]bool{}
@@ -84,27 +86,41 @@ func newEdges(tx backend.Reader, edges []Edge, ids nodeIDs) ([]Edge, error) {
 		}
 		return next, nil
 	}
-	seen := map[string]bool{}
-	var frontier []string
-	add := func(id string) {
-		if !seen[id] {
-			seen[id] = true
-			frontier = append(frontier, id)
-		}
-	}
+	var from, to []string
+	heads := map[string]bool{} // what edges lead from
 	for _, e := range edges {
-		add(ids.of(e.From))
-		add(ids.of(e.To))
+		from, to = append(from, ids.of(e.From)), append(to, ids.of(e.To))
+		heads[ids.of(e.From)] = true
 	}
-	for len(frontier) > 0 {
-		level := frontier
-		frontier = nil
-		next, err := read(level)
+	next, err := read(distinct(len(from), func(i int) string { return from[i] }))
+	if err != nil {
+		return nil, err
+	}
+	// A cycle leads back to where an edge begins. Most edges begin at what nothing came from yet: nothing leads there.
+	back := slices.ContainsFunc(to, func(id string) bool { return heads[id] })
+	if !back {
+		rows, err := findEdges(tx, 1, isOneOf("to_id", distinct(len(from), func(i int) string { return from[i] })))
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range next {
-			add(id)
+		back = len(rows) > 0
+	}
+	if back {
+		seen := heads // they were read
+		for level := append(next, to...); ; {
+			var frontier []string
+			for _, id := range level {
+				if !seen[id] {
+					seen[id] = true
+					frontier = append(frontier, id)
+				}
+			}
+			if len(frontier) == 0 {
+				break
+			}
+			if level, err = read(frontier); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var fresh []Edge
@@ -155,38 +171,67 @@ func (n Node) label() string {
 // String names the node: "dataset iris/2023-06", "version IrisClassifier/3".
 func (n Node) String() string { return string(n.Kind) + " " + n.label() }
 
+// tellModels lets tell add events to the histories of models, whose locks are held, in a constant number of statements.
+func (r *registry) tellModels(tx backend.Tx, reason string, names []string, tell func(*change)) error {
+	if len(names) == 0 {
+		return nil
+	}
+	found, err := tx.Find(backend.Query{Table: tableModels, Where: []backend.Cond{isOneOf("name", slices.Clone(names))}})
+	if err != nil {
+		return fmt.Errorf("read models: %w", err)
+	}
+	if len(found) != len(names) {
+		return fmt.Errorf("models of lineage: %w: one of %d is gone", ErrNotFound, len(names))
+	}
+	var models, events []backend.Row
+	for _, row := range found {
+		c := &change{r: r, tx: tx, reason: reason, now: r.now(), versions: map[int]*tracked{}}
+		if err := c.take(row); err != nil {
+			return err
+		}
+		tell(c)
+		sealed, err := c.seal()
+		if err != nil {
+			return err
+		}
+		if row, err = c.model.row(); err != nil {
+			return err
+		}
+		models, events = append(models, row), append(events, sealed...)
+	}
+	if _, err := tx.Append(tableEvents, events...); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	if err := tx.Put(tableModels, models...); err != nil {
+		return fmt.Errorf("write models: %w", err)
+	}
+	return nil
+}
+
 // tellLinks writes an event for each node that edges lead from: a version's into its model's chain, others into the
 // lineage's own.
 func (r *registry) tellLinks(tx backend.Tx, reason string, edges []Edge) error {
-	changes := map[string]*change{}
-	var order []string
+	numbers := map[string][]int{}
 	var others []Edge
+	byVersion := map[string][]Edge{}
 	for _, e := range edges {
 		if e.From.Kind != ModelVersion {
 			others = append(others, e)
 			continue
 		}
-		c := changes[e.From.Name]
-		if c == nil {
-			var err error
-			if c, err = r.newChange(tx, e.From.Name, reason, false); err != nil {
-				return err
-			}
-			changes[e.From.Name] = c
-			order = append(order, e.From.Name)
-		}
 		number, _ := parseNumber(e.From.Version)
-		i := slices.IndexFunc(c.events, func(ev *Event) bool { return ev.Version == number })
-		if i < 0 {
-			c.event(LineageLinked, number)
-			i = len(c.events) - 1
+		ref := versionRef(e.From.Name, number)
+		if byVersion[ref] == nil {
+			numbers[e.From.Name] = append(numbers[e.From.Name], number)
 		}
-		c.events[i].Edges = append(c.events[i].Edges, e)
+		byVersion[ref] = append(byVersion[ref], e)
 	}
-	for _, name := range order {
-		if err := changes[name].flush(); err != nil {
-			return err
+	if err := r.tellModels(tx, reason, slices.Sorted(maps.Keys(numbers)), func(c *change) {
+		for _, number := range numbers[c.model.Name] {
+			c.event(LineageLinked, number).Edges = byVersion[versionRef(c.model.Name, number)]
 		}
+	}); err != nil {
+		return err
 	}
 	if len(others) == 0 {
 		return nil

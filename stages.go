@@ -272,7 +272,7 @@ func (r *registry) Rollback(ctx context.Context, model string, stage Stage, opts
 func (c *change) rollback(stage Stage) (*Promotion, error) {
 	current := c.model.Holders[stage]
 	skip, undone := 0, 0
-	for e, err := range stageEvents(c.tx.Find, c.model.ID, stage) {
+	for e, err := range c.withHolders(stageEvents(c.tx.Find, c.model.ID, stage), stage) {
 		if err != nil {
 			return nil, err
 		}
@@ -289,9 +289,6 @@ func (c *change) rollback(stage Stage) (*Promotion, error) {
 			skip = e.Undone
 			continue
 		}
-		if err := c.load(append(slices.Clone(current), h.Before...)...); err != nil {
-			return nil, err
-		}
 		target := slices.DeleteFunc(slices.Clone(h.Before), func(n int) bool { _, err := c.version(n); return err != nil })
 		if len(target) == 0 || slices.Equal(target, current) {
 			continue
@@ -306,9 +303,51 @@ func (c *change) rollback(stage Stage) (*Promotion, error) {
 		Reason: fmt.Sprintf("no version that still exists held %s of model %q before %s", stage, c.model.Name, versionList(current...))}
 }
 
+// withHolders yields the events when those who held the stage before them, and who hold it now, are loaded as far as they
+// are there: one by one at first, for mostly the first will do, and then many in a statement.
+func (c *change) withHolders(events iter.Seq2[*Event, error], stage Stage) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		next, stop := iter.Pull2(events)
+		defer stop()
+		for size := 1; ; size = 64 {
+			needed := slices.Clone(c.model.Holders[stage])
+			var batch []*Event
+			var failed error
+			for len(batch) < size {
+				e, err, ok := next()
+				if !ok {
+					break
+				}
+				if err != nil {
+					failed = err
+					break
+				}
+				batch = append(batch, e)
+				needed = append(needed, e.Holders[stage].Before...)
+			}
+			if err := c.load(needed...); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, e := range batch {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if failed != nil {
+				yield(nil, failed)
+				return
+			}
+			if len(batch) < size {
+				return
+			}
+		}
+	}
+}
+
 // stageEvents yields the events by which versions came into stage or left it, newest first.
 func stageEvents(find func(backend.Query) ([]backend.Row, error), modelID string, stage Stage) iter.Seq2[*Event, error] {
-	const page = 32
+	page := 32
 	return func(yield func(*Event, error) bool) {
 		sides := [2]struct {
 			field string
@@ -330,7 +369,7 @@ func stageEvents(find func(backend.Query) ([]backend.Row, error), modelID string
 						yield(nil, fmt.Errorf("read history: %w", err))
 						return
 					}
-					s.rows, s.done = rows, len(rows) < page
+					s.rows, s.done, page = rows, len(rows) < page, eventPage // who goes further goes far
 					if len(rows) > 0 {
 						s.after = rows[len(rows)-1].Key
 					}
