@@ -99,7 +99,10 @@ func statementsOfRuns(t *testing.T, r modelregistry.Registry, count *sqlcount.Co
 	}
 
 	register := func(id string) int {
-		return cost(func() error { _, err := r.Register(ctx, "m", modelregistry.VersionSpec{RunID: id}); return err })
+		return cost(func() error {
+			_, err := r.Register(ctx, "m", modelregistry.VersionSpec{RunID: id, ForeignRun: true})
+			return err
+		})
 	}
 	register("")
 	plain := register("")

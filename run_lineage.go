@@ -115,10 +115,12 @@ func (c *change) origins(spec VersionSpec) ([]Origin, error) {
 		return spec.Lineage, nil
 	}
 	_, err := c.tx.Get(tableRuns, backend.StringValue(spec.RunID))
-	if errors.Is(err, backend.ErrNotFound) {
+	switch {
+	case errors.Is(err, backend.ErrNotFound) && spec.ForeignRun:
 		return spec.Lineage, nil
-	}
-	if err != nil {
+	case errors.Is(err, backend.ErrNotFound):
+		return nil, fmt.Errorf("%w; ForeignRun says that it is another tracking server's", errNoRun(spec.RunID))
+	case err != nil:
 		return nil, fmt.Errorf("read run: %w", err)
 	}
 	return append(slices.Clip(spec.Lineage), run), nil

@@ -113,8 +113,11 @@ type VersionSpec struct {
 	Metrics     map[string]float64
 	// Aliases move to the new version, from whoever has them, as it appears.
 	Aliases []string
-	RunID   string // the training run; if the registry has it, the version is produced-by it in the lineage
-	Source  string // where the files came from; kept, never opened
+	// RunID is the training run; if the registry has it, the version is produced-by it in the lineage. ErrNotFound: it looks
+	// like the ID of a run of the registry, 32 hexadecimal digits, and is none's.
+	RunID      string
+	ForeignRun bool   // RunID is of another tracking server's run, whatever it looks like
+	Source     string // where the files came from; kept, never opened
 	// Lineage is what the version came from: an edge from the new version to each.
 	Lineage []Origin
 	Reason  string // kept in the event

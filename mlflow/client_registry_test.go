@@ -67,6 +67,7 @@ var unkept = map[string]string{
 	"Resolve/a digest finds its version":                                                      lacksDigests,
 	"Versions/changes carry the name of who made them":                                        "the server knows who by the credentials",
 	"Runs/a run that was deleted is purged with all it has":                                   "MLflow purges by a command where it runs, mlflow gc",
+	"Runs/a version of a run that is not there is refused":                                    "MLflow takes any run's ID",
 	"Races/an alias set beside a deletion never points at nothing":                            lacksAtomic,
 	"Races/promotions at once leave one in Production, and displace each version once":        lacksAtomic,
 	"Artifacts/artifacts are logged whole or not at all":                                      lacksAtomic,

@@ -121,7 +121,7 @@ func (im *importer) fill(ctx context.Context, v *modelregistry.Version, after, n
 
 // register takes a version under its number, which is the next.
 func (im *importer) register(ctx context.Context, v *modelregistry.Version) error {
-	spec := modelregistry.VersionSpec{Description: v.Description, Tags: v.Tags.Clone(), RunID: v.RunID, Source: v.Source, Reason: im.opts.Reason}
+	spec := modelregistry.VersionSpec{Description: v.Description, Tags: v.Tags.Clone(), RunID: v.RunID, ForeignRun: true, Source: v.Source, Reason: im.opts.Reason}
 	spec.Tags[tagImportedFrom] = v.Ref()
 	if id, ok := strings.CutPrefix(v.Source, "models:/"); ok && im.logged[id] != nil {
 		spec.Artifacts = im.logged[id].Artifacts // its files were taken already

@@ -50,7 +50,7 @@ func (c *call) createVersion() (any, error) {
 	if err := c.mayReadBelow(reg, src.artifacts); err != nil {
 		return nil, err
 	}
-	spec.Source, spec.RunID = src.text, src.runID
+	spec.Source, spec.RunID, spec.ForeignRun = src.text, src.runID, true // MLflow asks of no run
 	for key, value := range map[string]string{tagRunLink: runLink, tagModelID: src.modelID, tagStorage: src.storage} {
 		if value != "" {
 			spec.Tags[key] = value

@@ -21,6 +21,7 @@ var runPromises = []promise{
 	{"infinities and NaN are metrics too", runNotNumbers},
 	{"inputs and outputs are there once, and data is in the lineage", runInputs},
 	{"a version that a run made was produced by it", runVersion},
+	{"a version of a run that is not there is refused", runMistyped},
 	{"a filter selects the runs that meet it", runSearch},
 	{"runs are ordered by anything, and what lacks it comes last", runOrder},
 	{"pages of runs give everything once", runPages},
@@ -336,7 +337,7 @@ func runVersion(s *trial) {
 	run := s.start(modelregistry.RunSpec{})
 	s.log(run, modelregistry.RunEntries{Inputs: []modelregistry.RunInput{{Dataset: &modelregistry.DatasetInput{Name: "iris", Digest: "1"}}}})
 	v := s.add("m", modelregistry.VersionSpec{RunID: run.ID})
-	stranger := s.add("m", modelregistry.VersionSpec{RunID: strings.Repeat("f", 32)})
+	stranger := s.add("m", modelregistry.VersionSpec{RunID: strings.Repeat("f", 32), ForeignRun: true})
 	told := s.add("m", modelregistry.VersionSpec{RunID: run.ID, Lineage: []modelregistry.Origin{
 		{Type: modelregistry.ProducedBy, Node: modelregistry.Node{Kind: modelregistry.TrainingRun, Name: run.ID, Path: "https://ci/7"}},
 	}})
@@ -352,6 +353,15 @@ func runVersion(s *trial) {
 	if err == nil {
 		equal(s, "edges of a run that is not there", len(s.lineage(stranger.Node(), nil).Edges), 0)
 	}
+}
+
+func runMistyped(s *trial) {
+	run := s.start(modelregistry.RunSpec{})
+	mistyped := strings.Repeat("0", 16) + run.ID[16:]
+	_, err := s.r.Register(s.ctx, "m", modelregistry.VersionSpec{RunID: mistyped})
+	s.fails(err, modelregistry.ErrNotFound, "ForeignRun")
+	_, err = s.r.Register(s.ctx, "m", modelregistry.VersionSpec{RunID: run.ID})
+	s.ok(err)
 }
 
 func runRace(s *trial) {
