@@ -9,11 +9,11 @@ import (
 
 // Limits of a filter: a person or a program that writes a longer one should ask several questions.
 const (
-	maxFilterLen     = 64 << 10 // bytes
-	maxFilterConds   = 200      // conditions
-	maxFilterDepth   = 50       // parentheses and NOTs within each other
-	maxFilterValues  = 1000     // in all of it
-	maxPatternLength = 1000     // characters of one LIKE
+	maxFilterLen     = 128 << 10 // bytes
+	maxFilterConds   = 200       // conditions
+	maxFilterDepth   = 50        // parentheses and NOTs within each other
+	maxFilterValues  = 2000      // in all of it
+	maxPatternLength = 1000      // characters of one LIKE
 )
 
 // parseFilter reads a filter on subject; "" is nil, everything. Query.Filter has the language.

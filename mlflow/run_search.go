@@ -102,7 +102,7 @@ func (c *call) choice(name string, names ...string) string {
 	return ""
 }
 
-// maxListed is how many experiments a filter lists; the registry takes 1,000 values in all of it.
+// maxListed is how many experiments a filter lists; the registry takes 2,000 values in all of it.
 const maxListed = 500
 
 // within says how a search is kept to experiments: by a condition, or where there are too many for one, by asking of what
