@@ -59,7 +59,7 @@ func (p *populated) fill(path string) string {
 func (p *populated) everything(path string) fields {
 	f := fields{
 		"name": "m", "new_name": "n", "version": "1", "alias": "a", "key": "k", "value": "w", "description": "d", "source": "s3://bucket/key",
-		"stage": "Production", "archive_existing_versions": true, "run_id": p.run.ID, "run_uuid": p.run.ID, "experiment_id": "0",
+		"stage": "Production", "archive_existing_versions": true, "run_id": p.run.ID, "run_uuid": p.run.ID, "run_ids": p.run.ID, "experiment_id": "0",
 		"experiment_name": "Default", "model_id": p.model.ID, "metric_key": "k", "path": "a", "timestamp": 1, "step": 0,
 		"artifact_file_path": "a", "model_json": `{"artifact_path": "a", "flavors": {}, "utc_time_created": "2024-05-31 12:00:00", "run_id": "` + p.run.ID + `"}`, "url": "https://hooks.example.com/x",
 		"experiment_ids": []string{"0"}, "events": []fields{{"entity": "MODEL_VERSION", "action": "CREATED"}},
