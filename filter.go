@@ -29,8 +29,9 @@ const (
 // A condition compares one value of a row.
 type condition struct {
 	entity entity
-	attr   *attribute // of entAttribute
-	key    string     // of the others
+	attr   *attribute      // of entAttribute
+	key    string          // of the others; of a metric "" is any
+	about  []MetricDataset // that a metric was measured on; empty: any
 
 	op  condOp
 	not bool // opIn, opLike, opNull: the opposite, still of a value that is there
@@ -129,6 +130,7 @@ type searchSubject struct {
 	page       int      // how many a page holds at most; 0 is maxPageSize
 	scan       string   // a field in whose order all that meets a filter is best read; "" is the order of the key
 	small      bool     // the documents are short: a page of them can be read at once
+	measured   bool     // a metric has several values: for each data set one
 	aside      *aside   // where tags, params, metrics and sets are; nil: in the rows
 }
 

@@ -55,6 +55,9 @@ func (c *condition) holds(x found, spent *effort) bool {
 		}
 		return c.holdsText(value, spent)
 	case entMetric:
+		if m, ok := x.(measuredFound); ok {
+			return c.holdsAny(m.values(c.key, c.about))
+		}
 		value, ok := x.metric(c.key)
 		ok = ok && !math.IsNaN(value)
 		if c.op == opNull {
@@ -84,6 +87,20 @@ func (c *condition) holds(x found, spent *effort) bool {
 		return (value == "" || c.attr.kind == kindStage && value == string(None)) != c.not
 	}
 	return c.holdsText(value, spent)
+}
+
+// A measuredFound has several values of a metric.
+type measuredFound interface {
+	// values are those that are numbers, measured on one of the data sets.
+	values(key string, about []MetricDataset) []float64
+}
+
+// holdsAny says whether one of several values of a metric meets the condition.
+func (c *condition) holdsAny(values []float64) bool {
+	if c.op == opNull {
+		return (len(values) > 0) == c.not
+	}
+	return slices.ContainsFunc(values, c.holdsNumber)
 }
 
 func (c *condition) holdsText(s string, spent *effort) bool {

@@ -1,6 +1,7 @@
 package modelregistry
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -133,8 +134,13 @@ func (f *filter) String() string {
 	return strings.Join(parts, join)
 }
 
-// String prints the condition as a filter has it.
+// String prints the condition as a filter has it, and the data behind it.
 func (c *condition) String() string {
+	if len(c.about) > 0 {
+		bare := *c
+		bare.about = nil
+		return fmt.Sprintf("%s ON %q", bare.String(), c.about)
+	}
 	not := ""
 	if c.not {
 		not = "NOT "

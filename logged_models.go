@@ -64,6 +64,8 @@ func (m *LoggedModel) row() (backend.Row, error) {
 	for _, p := range m.Metrics {
 		if newest, _ := m.metric(p.Key); !math.IsNaN(newest) {
 			metrics[p.Key] = backend.FloatValue(newest)
+		} else if !math.IsNaN(p.Value) { // on other data it is a number
+			metrics[p.Key] = backend.FloatValue(p.Value)
 		}
 	}
 	return backend.Row{

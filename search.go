@@ -72,6 +72,15 @@ type Query struct {
 	OrderBy   []string
 	PageSize  int // 0 is 100; at most 10,000, of a metric's history 25,000
 	PageToken string
+	// Datasets are for SearchLoggedModels alone: the filter's conditions on metrics are about points that were measured on
+	// one of these, and without any the filter selects models that have such a point.
+	Datasets []MetricDataset
+}
+
+// A MetricDataset is the data that points of metrics were measured on.
+type MetricDataset struct {
+	Name   string
+	Digest string // "": any
 }
 
 // Quote writes text as a value for a Filter, whatever is in it: "name = " + Quote(name).
@@ -131,6 +140,9 @@ func runSearch(ctx context.Context, b backend.Backend, subject *searchSubject, q
 	}
 	filter, err := parseFilter(subject, q.Filter)
 	if err != nil {
+		return "", err
+	}
+	if filter, err = onDatasets(subject, filter, q.Datasets); err != nil {
 		return "", err
 	}
 	order, err := parseOrder(subject, q.OrderBy)

@@ -2,13 +2,16 @@ package modelregistry
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"slices"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
 var loggedModelSubject = searchSubject{
 	what: "logged models", one: "one experiment", table: tableLoggedModels, key: []string{"id"}, scan: "created",
-	order: []string{"creation_timestamp DESC", "model_id"}, wide: true,
+	order: []string{"creation_timestamp DESC", "model_id"}, wide: true, measured: true,
 	attributes: []attribute{
 		{attrModelID, kindText, "id", []string{"model_id"}},
 		{attrName, kindText, "name", []string{"name"}},
@@ -79,6 +82,52 @@ func (m foundLoggedModel) entry(ent entity, key string) (string, bool) {
 }
 
 func (m foundLoggedModel) metric(key string) (float64, bool) { return m.LoggedModel.metric(key) }
+
+// values are those of the newest points of a key, each of its data; with "" of all keys.
+func (m foundLoggedModel) values(key string, about []MetricDataset) (values []float64) {
+	for _, p := range m.Metrics {
+		on := len(about) == 0 || slices.Contains(about, MetricDataset{p.DatasetName, p.DatasetDigest}) ||
+			slices.Contains(about, MetricDataset{Name: p.DatasetName})
+		if on && (key == "" || p.Key == key) && !math.IsNaN(p.Value) {
+			values = append(values, p.Value)
+		}
+	}
+	return values
+}
+
+// onDatasets has a filter's conditions on metrics ask about data. If there are none, what is selected has a metric on it.
+func onDatasets(subject *searchSubject, f *filter, about []MetricDataset) (*filter, error) {
+	switch {
+	case len(about) == 0:
+		return f, nil
+	case !subject.measured:
+		return nil, fmt.Errorf("Datasets: %w: they are for searches of logged models, not of %s", ErrInvalid, subject.what)
+	case len(about) > maxFilterConds:
+		return nil, fmt.Errorf("Datasets: %w: %d, at most %d", ErrInvalid, len(about), maxFilterConds)
+	}
+	for _, d := range about {
+		if d.Name == "" {
+			return nil, fmt.Errorf("Datasets: %w: a data set without a name", ErrInvalid)
+		}
+	}
+	found := false
+	var mark func(*filter)
+	mark = func(f *filter) {
+		if f.cond != nil && f.cond.entity == entMetric {
+			f.cond.about, found = about, true
+		}
+		for _, kid := range f.kids {
+			mark(kid)
+		}
+	}
+	if f == nil {
+		return &filter{cond: &condition{entity: entMetric, op: opNull, not: true, about: about}}, nil
+	}
+	if mark(f); found {
+		return f, nil
+	}
+	return junction(false, []*filter{f, {cond: &condition{entity: entMetric, op: opNull, not: true, about: about}}}), nil
+}
 
 func (m foundLoggedModel) column(field string) backend.Value {
 	switch field {

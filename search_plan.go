@@ -28,6 +28,9 @@ func planFilter(subject *searchSubject, f *filter) searchPlan {
 			continue
 		}
 		where, exact := c.lookup()
+		if subject.measured && c.entity == entMetric {
+			where, exact = c.lookupMeasured(), false
+		}
 		for _, w := range where {
 			plan.nothing = plan.nothing || w.Op == backend.In && len(w.Values) == 0
 		}
@@ -82,6 +85,14 @@ func (c *condition) lookup() (where []backend.Cond, exact bool) {
 		where = []backend.Cond{present}
 	}
 	return where, exact
+}
+
+// lookupMeasured asks whether there is any value of the metric, for the field has but one.
+func (c *condition) lookupMeasured() []backend.Cond {
+	if c.key == "" || c.op == opNull && !c.not {
+		return nil
+	}
+	return []backend.Cond{{Field: "metrics", Name: c.key, Op: backend.Ge, Value: backend.FloatValue(math.Inf(-1))}}
 }
 
 func (c *condition) lookupNumbers(cond backend.Cond) []backend.Cond {

@@ -216,6 +216,17 @@ func (c *Client) searchLoggedModels(ctx context.Context, q modelregistry.Query) 
 	if filter != "" {
 		body["filter"] = filter
 	}
+	var datasets []map[string]any
+	for _, d := range q.Datasets {
+		on := map[string]any{"dataset_name": d.Name}
+		if d.Digest != "" {
+			on["dataset_digest"] = d.Digest
+		}
+		datasets = append(datasets, on)
+	}
+	if len(datasets) > 0 {
+		body["datasets"] = datasets
+	}
 	var answer struct {
 		Models []remoteLoggedModel `json:"models"`
 		Next   string              `json:"next_page_token"`

@@ -1,7 +1,6 @@
 package mlflow
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/modelregistry-go/modelregistry"
@@ -17,8 +16,8 @@ func (c *call) searchLoggedModels() (any, error) {
 	if !c.has("experiment_ids") {
 		c.missing("experiment_ids")
 	}
-	q := modelregistry.Query{OrderBy: c.modelOrder(), PageToken: c.pageToken()}
-	filter, datasets := c.text("filter"), c.datasets()
+	q := modelregistry.Query{OrderBy: c.modelOrder(), PageToken: c.pageToken(), Datasets: c.datasets()}
+	filter := c.text("filter")
 	if c.problem != nil {
 		return nil, c.problem
 	}
@@ -37,8 +36,7 @@ func (c *call) searchLoggedModels() (any, error) {
 		page, err := reg.SearchLoggedModels(c.r.Context(), q)
 		return page.Models, page.Next, err
 	}, func(m *modelregistry.LoggedModel) bool {
-		return has(m.ExperimentID) && (len(datasets) == 0 || slices.ContainsFunc(m.Metrics, func(p modelregistry.LoggedMetric) bool { return onAny(p, datasets) })) &&
-			c.may(Read, loggedModelResource(m))
+		return has(m.ExperimentID) && c.may(Read, loggedModelResource(m))
 	})
 	if err != nil {
 		return nil, err
@@ -69,20 +67,13 @@ func (c *call) modelOrder() []string {
 	return order
 }
 
-// A dataset is one that metrics can be about; digest "" is any.
-type dataset struct{ name, digest string }
-
-// datasets is the field datasets: models are wanted that have a metric of one of them.
-func (c *call) datasets() []dataset {
-	var out []dataset
+// datasets is the field datasets, which the filter's metrics are about.
+func (c *call) datasets() []modelregistry.MetricDataset {
+	var out []modelregistry.MetricDataset
 	for _, d := range c.objects("datasets") {
-		out = append(out, dataset{d.required("dataset_name"), d.text("dataset_digest")})
+		out = append(out, modelregistry.MetricDataset{Name: d.required("dataset_name"), Digest: d.text("dataset_digest")})
 	}
 	return out
-}
-
-func onAny(p modelregistry.LoggedMetric, datasets []dataset) bool {
-	return slices.Contains(datasets, dataset{p.DatasetName, p.DatasetDigest}) || slices.Contains(datasets, dataset{p.DatasetName, ""})
 }
 
 // authorizeModels asks whether the caller may do action with logged models, which are read only if there is somebody to be

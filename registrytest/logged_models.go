@@ -192,17 +192,41 @@ func loggedMetrics(s *trial) {
 	s.ok(err)
 	equal(s, "metrics of the other", points(also), "acc=0.1#3")
 	for filter, want := range map[string]string{
-		"metrics.acc > 0.8":         "m", // the newest over all data
-		"metrics.acc < 0.8":         "other",
+		"metrics.acc > 0.8":         "m",
+		"metrics.acc < 0.8":         "other m", // on some data
 		"metrics.up > 1":            "m",
 		"metrics.void IS NOT NULL":  "",
 		"metrics.void > 0":          "",
 		"metrics.loss IS NULL":      "other",
-		"NOT metrics.acc = 0.9":     "other",
+		"NOT metrics.acc = 0.9":     "other m",
 		"metrics.acc IN (0.9, 0.1)": "other m",
 	} {
 		equal(s, filter, s.loggedNames(modelregistry.Query{Filter: filter}), want)
 	}
+	on := func(name, digest string) modelregistry.MetricDataset {
+		return modelregistry.MetricDataset{Name: name, Digest: digest}
+	}
+	for _, c := range []struct {
+		filter string
+		on     []modelregistry.MetricDataset
+		want   string
+	}{
+		{"metrics.acc > 0.8", []modelregistry.MetricDataset{on("test", "")}, ""}, // 0.9 is on no data
+		{"metrics.acc > 0.55", []modelregistry.MetricDataset{on("test", "")}, "m"},
+		{"metrics.acc > 0.55", []modelregistry.MetricDataset{on("test", "d2")}, ""},
+		{"metrics.acc > 0.55", []modelregistry.MetricDataset{on("test", "d2"), on("test", "d1")}, "m"},
+		{"metrics.acc < 0.55", []modelregistry.MetricDataset{on("test", "d2")}, "m"},
+		{"metrics.loss > 0", []modelregistry.MetricDataset{on("test", "")}, ""},
+		{"", []modelregistry.MetricDataset{on("test", "d1")}, "m"},
+		{"name LIKE '%'", []modelregistry.MetricDataset{on("none", "")}, ""},
+	} {
+		for _, size := range []int{1, 50} {
+			got := s.loggedNames(modelregistry.Query{Filter: c.filter, Datasets: c.on, PageSize: size})
+			equal(s, fmt.Sprintf("%s on %v", c.filter, c.on), got, c.want)
+		}
+	}
+	_, err = s.r.SearchRuns(s.ctx, modelregistry.Query{Datasets: []modelregistry.MetricDataset{on("test", "")}})
+	s.fails(err, modelregistry.ErrInvalid, "logged models")
 }
 
 func loggedTogether(s *trial) {
