@@ -29,6 +29,10 @@ func (r *registry) logRun(ctx context.Context, id string, entries RunEntries) er
 	if err != nil {
 		return err
 	}
+	about := slices.DeleteFunc(slices.Clone(points), func(p MetricPoint) bool { return p.ModelID == "" })
+	if err := r.checkLoggedModels(ctx, about); err != nil {
+		return err
+	}
 	rows := make([]backend.Row, len(points))
 	for i, p := range points {
 		if rows[i], err = pointRow(id, p); err != nil {
@@ -39,10 +43,6 @@ func (r *registry) logRun(ctx context.Context, id string, entries RunEntries) er
 	slices.SortStableFunc(rows, func(a, b backend.Row) int { return b.Key.Compare(a.Key) })
 	slices.Reverse(rows)
 	rows = slices.CompactFunc(rows, func(a, b backend.Row) bool { return a.Key.Compare(b.Key) == 0 })
-	about := slices.DeleteFunc(slices.Clone(points), func(p MetricPoint) bool { return p.ModelID == "" })
-	if err := r.checkLoggedModels(ctx, about); err != nil {
-		return err
-	}
 	edges := trainedOn(id, entries.Inputs)
 	return r.changeRun(ctx, id, logLocks(about, edges), func(tx backend.Tx, run *runRow) error {
 		if err := run.checkActive(); err != nil {
@@ -51,14 +51,14 @@ func (r *registry) logRun(ctx context.Context, id string, entries RunEntries) er
 		if err := run.log(tx, entries, points); err != nil {
 			return err
 		}
+		if len(about) > 0 { // first, for a model may not be there
+			if err := logModelMetrics(tx, now, id, about); err != nil {
+				return err
+			}
+		}
 		if len(rows) > 0 {
 			if err := tx.Put(tablePoints, rows...); err != nil {
 				return fmt.Errorf("write points: %w", err)
-			}
-		}
-		if len(about) > 0 {
-			if err := logModelMetrics(tx, now, id, about); err != nil {
-				return err
 			}
 		}
 		return r.linkInputs(tx, edges)

@@ -181,6 +181,7 @@ type Tx interface {
 //
 // Faults that pass (a lost connection, a busy database, a serialization failure) are retried inside, with backoff,
 // until ctx ends; nothing is ever applied twice. If ctx ends first, the error wraps both ctx.Err() and the last fault.
+// If ctx has no deadline a Backend may give up by itself after some minutes, with the last fault.
 // The errors that a program has to tell apart are ErrNotFound, ErrExists, ErrFormat and ErrClosed.
 //
 // Strings come validated: the caller keeps to what each Kind says of its values. Lengths are for the backend to refuse

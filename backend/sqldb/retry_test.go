@@ -2,7 +2,9 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,4 +26,21 @@ func TestAConnectionIsNotKeptWhenItsContextHasEnded(t *testing.T) {
 	cancel()
 	db.judge(ctx, nil, c, db.fault("find", canceled{}))
 	require.True(t, c.bad)
+}
+
+// A call without a deadline ends by itself when what should pass does not, and says what it waited for.
+func TestPatienceEnds(t *testing.T) {
+	db := &DB{dialect: Postgres(), patience: 20 * time.Millisecond}
+	tries := 0
+	err := db.retry(t.Context(), func() error {
+		tries++
+		return &fault{doing: "connect", kind: Lost, err: errors.New("refused")}
+	})
+	require.ErrorContains(t, err, "connect: refused; tried again for 20ms")
+	require.Greater(t, tries, 1)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err = db.retry(ctx, func() error { return &fault{doing: "connect", kind: Lost, err: errors.New("refused")} })
+	require.ErrorIs(t, err, context.DeadlineExceeded, "with a deadline that is the limit")
 }
