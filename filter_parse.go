@@ -16,6 +16,30 @@ const (
 	maxPatternLength = 1000      // characters of one LIKE
 )
 
+// A Searched is what a Query selects from.
+type Searched string
+
+// What there is to be searched.
+const (
+	SearchedModels       Searched = "models"
+	SearchedVersions     Searched = "versions"
+	SearchedExperiments  Searched = "experiments"
+	SearchedRuns         Searched = "runs"
+	SearchedLoggedModels Searched = "logged models"
+)
+
+// CheckFilter says what is wrong with a Query's Filter, by ErrInvalid: for a program that adds conditions of its own to what
+// a user wrote, since the search's error speaks of all of it. A filter that passes can stand in parentheses.
+func CheckFilter(what Searched, filter string) error {
+	for _, subject := range []*searchSubject{&modelSubject, &versionSubject, &experimentSubject, &runSubject, &loggedModelSubject} {
+		if subject.what == string(what) {
+			_, err := parseFilter(subject, filter)
+			return err
+		}
+	}
+	return fmt.Errorf("search for %.80q: %w: there are models, versions, experiments, runs and logged models", what, ErrInvalid)
+}
+
 // parseFilter reads a filter on subject; "" is nil, everything. Query.Filter has the language.
 func parseFilter(subject *searchSubject, text string) (*filter, error) {
 	switch {

@@ -59,7 +59,7 @@ type WebhookProgress struct {
 }
 
 // WebhookSpec describes a webhook to create. It will be told of what happens from then on, and perhaps of what happened
-// shortly before. Name, URL and at least one event are needed.
+// shortly before. Name, URL and at least one event are needed. There are at most 200 webhooks; ErrConflict: there are as many.
 type WebhookSpec struct {
 	Name        string
 	Description string
@@ -87,6 +87,7 @@ type WebhookPage struct {
 }
 
 const (
+	maxWebhooks      = 200 // each is followed by itself, which costs something at rest
 	maxWebhookID     = 64
 	maxWebhookURL    = 2000
 	maxWebhookEvents = 100

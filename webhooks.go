@@ -9,6 +9,9 @@ import (
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
+// webhooksLock is of their number.
+const webhooksLock = "webhooks"
+
 func webhookLock(id string) string { return "webhook/" + id }
 
 func errNoWebhook(id string) error { return fmt.Errorf("webhook %.80q: %w", id, ErrNotFound) }
@@ -33,7 +36,14 @@ func (r *registry) CreateWebhook(ctx context.Context, spec WebhookSpec) (*Webhoo
 	if err != nil {
 		return nil, wrap("CreateWebhook", spec.Name, err)
 	}
-	err = r.backend.Update(ctx, []string{webhookLock(w.ID)}, func(tx backend.Tx) error {
+	err = r.backend.Update(ctx, []string{webhooksLock, webhookLock(w.ID)}, func(tx backend.Tx) error {
+		all, err := tx.Find(backend.Query{Table: tableWebhooks, Limit: maxWebhooks})
+		if err != nil {
+			return fmt.Errorf("count webhooks: %w", err)
+		}
+		if len(all) == maxWebhooks {
+			return fmt.Errorf("%w: there are %d webhooks, the most there can be; one that is not needed is to be deleted first", ErrConflict, maxWebhooks)
+		}
 		if err := tx.Insert(tableWebhooks, row); err != nil {
 			return fmt.Errorf("write webhook: %w", err)
 		}

@@ -29,7 +29,7 @@ func (c *call) searchLoggedModels() (any, error) {
 		return loggedModelsJSON{}, nil
 	}
 	condition, has := within(experiments)
-	if q.Filter, err = narrow(filter, "lifecycle_stage = 'active'", condition); err != nil {
+	if q.Filter, err = narrow(modelregistry.SearchedLoggedModels, filter, "lifecycle_stage = 'active'", condition); err != nil {
 		return nil, err
 	}
 	found, next, err := fill(limit, q, func(q modelregistry.Query) ([]*modelregistry.LoggedModel, string, error) {

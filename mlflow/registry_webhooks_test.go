@@ -2,7 +2,9 @@ package mlflow_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -107,4 +109,21 @@ func TestWebhookTest(t *testing.T) {
 	require.Equal(t, false, result["success"])
 	require.NotContains(t, result, "response_status")
 	require.Empty(t, got)
+}
+
+// However many events a request lists, who may not make webhooks is told so before they are looked at; and who may is told
+// before each is compared with all others.
+func TestWebhookEventsAreFew(t *testing.T) {
+	many := make([]fields, 16_000)
+	for i := range many {
+		many[i] = fields{"entity": "MODEL_VERSION", "action": "CREATED"}
+	}
+	body := fields{"name": "w", "url": "https://example.com/", "events": many}
+	s := newServer(t, nil)
+	s.post("webhooks", body).fails(400, invalidValue, "Invalid webhook events: 16000 of them, and there are 23.")
+	s = newServer(t, &mlflow.Options{Authorize: func(context.Context, string, mlflow.Action, mlflow.Resource) error {
+		return errors.New("not for you")
+	}})
+	s.post("webhooks", body).fails(403, "PERMISSION_DENIED", "not for you")
+	s.patch("webhooks/w", body).fails(403, "PERMISSION_DENIED", "not for you")
 }

@@ -22,39 +22,17 @@ func each[T, U any](items []T, f func(T) U) []U {
 	return out
 }
 
-// narrow is a filter that selects of what a client's filter does only what meets the conditions too; "" is none.
-func narrow(filter string, conditions ...string) (string, error) {
+// narrow is a filter that selects of what a client's filter does only what meets the conditions too; "" is none. What is wrong
+// with the client's is said of the client's, not of what becomes of it.
+func narrow(what modelregistry.Searched, filter string, conditions ...string) (string, error) {
 	if filter != "" {
-		if !enclosed(filter) {
-			return "", invalid("Invalid filter '%s'. A parenthesis or a quote is not closed, or closes nothing.", clip(filter))
+		if err := modelregistry.CheckFilter(what, filter); err != nil {
+			return "", err
 		}
 		conditions = append([]string{"(" + filter + ")"}, conditions...)
 	}
 	conditions = slices.DeleteFunc(conditions, func(s string) bool { return s == "" })
 	return strings.Join(conditions, " AND "), nil
-}
-
-// enclosed says whether parentheses around a filter would belong to each other: otherwise what stands behind them would
-// not bind all of it. A quote that is doubled stands for itself, which is the same as closing and opening.
-func enclosed(filter string) bool {
-	depth, quote := 0, rune(0)
-	for _, r := range filter {
-		switch {
-		case quote != 0:
-			if r == quote {
-				quote = 0
-			}
-		case r == '\'' || r == '"' || r == '`':
-			quote = r
-		case r == '(':
-			depth++
-		case r == ')':
-			if depth--; depth < 0 {
-				return false
-			}
-		}
-	}
-	return depth == 0 && quote == 0
 }
 
 // maxResults is the field max_results.
@@ -157,7 +135,7 @@ func (c *call) searchRuns() (any, error) {
 		return runsJSON{}, nil
 	}
 	condition, has := within(experiments)
-	if q.Filter, err = narrow(filter, view, condition); err != nil {
+	if q.Filter, err = narrow(modelregistry.SearchedRuns, filter, view, condition); err != nil {
 		return nil, err
 	}
 	found, next, err := fill(limit, q, func(q modelregistry.Query) ([]*modelregistry.Run, string, error) {

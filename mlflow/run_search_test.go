@@ -2,8 +2,10 @@ package mlflow_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,6 +84,30 @@ func TestFiltersStayEnclosed(t *testing.T) {
 		reply := s.post("runs/search", fields{"experiment_ids": []string{"0"}, "filter": filter})
 		require.Equal(t, 400, reply.status, "%s: %s", filter, reply.body)
 		require.Equal(t, 400, s.post("experiments/search", fields{"filter": filter}).status, filter)
+	}
+}
+
+// TestFilterErrorsSpeakOfTheFilter: not of what the server makes of it, which is longer.
+func TestFilterErrorsSpeakOfTheFilter(t *testing.T) {
+	s := newServer(t, nil)
+	for filter, says := range map[string]string{
+		"bogus = 'x'":                          `filter at character 1 ("bogus")`,
+		"status =":                             "filter at character 9 (its end)",
+		"status = 'RUNNING' AND":               "filter at character 23 (its end)",
+		"status = 'RUNNING') OR (status = 'x'": `filter at character 19 (")"): invalid: this parenthesis closes nothing`,
+		"(status = 'RUNNING'":                  "filter at character 20 (its end)",
+		"tags.é = 'x":                          `filter at character 10 ("'x")`,
+	} {
+		for _, path := range []string{"runs/search", "experiments/search", "logged-models/search"} {
+			if path != "runs/search" {
+				filter, says = strings.ReplaceAll(filter, "status", "name  "), strings.ReplaceAll(says, "status", "name  ")
+			}
+			got := s.post(path, fields{"experiment_ids": []string{"0"}, "filter": filter})
+			require.Equal(t, 400, got.status, "%s", got.body)
+			var e struct{ Message string }
+			require.NoError(t, json.Unmarshal(got.body, &e))
+			require.Contains(t, e.Message, says, "%s: %s", path, filter)
+		}
 	}
 }
 

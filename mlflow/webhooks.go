@@ -90,7 +90,12 @@ func webhookEvent(o object) string {
 }
 
 func (c *call) webhookEvents() []string {
-	events := each(c.objects("events"), webhookEvent)
+	objects := c.objects("events")
+	if most := len(webhook.MLflowNames()) + len(foreignEvents); len(objects) > most { // before each is looked at
+		c.mistake(invalid("Invalid webhook events: %d of them, and there are %d.", len(objects), most))
+		return nil
+	}
+	events := each(objects, webhookEvent)
 	for i, name := range events {
 		if slices.Contains(events[:i], name) {
 			c.mistake(invalid("Invalid webhook events: %s is there twice.", name))
@@ -163,6 +168,10 @@ func (c *call) toWebhook(action Action) (reg modelregistry.Registry, id string, 
 }
 
 func (c *call) createWebhook() (any, error) {
+	reg, err := c.authorize(Create, Resource{Kind: KindWebhook})
+	if err != nil {
+		return nil, err
+	}
 	spec := modelregistry.WebhookSpec{Name: c.required("name"), URL: c.required("url")}
 	if !c.has("events") {
 		c.missing("events")
@@ -174,10 +183,6 @@ func (c *call) createWebhook() (any, error) {
 		none = invalid("Webhook events must be a non-empty list of WebhookEvent objects: [].")
 	}
 	if err := c.wrong(checkWebhookName(spec.Name), checkWebhookURL(spec.URL), none); err != nil {
-		return nil, err
-	}
-	reg, err := c.authorize(Create, Resource{Kind: KindWebhook})
-	if err != nil {
 		return nil, err
 	}
 	w, err := reg.CreateWebhook(c.r.Context(), spec)
@@ -231,6 +236,10 @@ func (c *call) getWebhook() (any, error) {
 
 // updateWebhook changes what the request has; a name, a URL or events that are empty change nothing.
 func (c *call) updateWebhook() (any, error) {
+	reg, id, err := c.toWebhook(Update)
+	if err != nil {
+		return nil, err
+	}
 	var patch modelregistry.WebhookPatch
 	var checks []error
 	if name := c.text("name"); name != "" {
@@ -254,10 +263,6 @@ func (c *call) updateWebhook() (any, error) {
 		patch.Disabled = new(c.disabled())
 	}
 	if err := c.wrong(checks...); err != nil {
-		return nil, err
-	}
-	reg, id, err := c.toWebhook(Update)
-	if err != nil {
 		return nil, err
 	}
 	w, err := reg.UpdateWebhook(c.r.Context(), id, patch)

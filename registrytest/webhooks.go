@@ -20,6 +20,7 @@ var webhookPromises = []promise{
 	{"a lease has one holder at a time", webhookLease},
 	{"progress is recorded by who holds the lease, and never goes back", webhookProgress},
 	{"a webhook that is none is refused", webhookMistakes},
+	{"there are at most 200 webhooks", webhookQuota},
 	{"a call about webhooks whose context has ended answers that", webhookContext},
 }
 
@@ -289,6 +290,19 @@ func webhookProgress(s *trial) {
 	s.ok(err)
 	equal(s, "progress", text(now.Progress), text(p))
 	equal(s, "holder", now.Holder, "me")
+}
+
+func webhookQuota(s *trial) {
+	var last *modelregistry.Webhook
+	for range 200 {
+		last = s.hook(modelregistry.WebhookSpec{})
+	}
+	spec := modelregistry.WebhookSpec{Name: "one more", URL: "https://example.com/", Events: []string{"a.b"}}
+	_, err := s.r.CreateWebhook(s.ctx, spec)
+	s.fails(err, modelregistry.ErrConflict, "200")
+	s.ok(s.r.DeleteWebhook(s.ctx, last.ID))
+	_, err = s.r.CreateWebhook(s.ctx, spec)
+	s.ok(err)
 }
 
 func webhookMistakes(s *trial) {
