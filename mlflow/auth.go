@@ -62,6 +62,7 @@ func (c *call) authorize(action Action, resource Resource) (modelregistry.Regist
 	if !c.may(action, resource) {
 		return nil, c.denied
 	}
+	c.changes = c.changes || action != Read
 	if c.principal == "" {
 		return c.s.reg, nil
 	}

@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"encoding/json"
-	"io"
 	"math"
 	"mime"
 	"net/http"
@@ -19,6 +18,8 @@ type call struct {
 	principal string
 	answered  bool  // handle has written the answer itself
 	denied    error // what may said last
+	changes   bool  // the caller was let to change something
+	held      int64 // bytes that are counted for it
 
 	// Of a request with a query each field is a list of texts; of one with a body, any JSON value. Readers below keep
 	// the first mistake for problem.
@@ -47,7 +48,7 @@ func (c *call) parse() error {
 			return &apiError{Code: "BAD_REQUEST", Message: "Bad Request. Content-Type must be application/json."}
 		}
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, c.s.opts.MaxBody))
+	text, err := c.readBody()
 	if err != nil {
 		return err
 	}

@@ -124,6 +124,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Code == "UNAUTHENTICATED" {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="modelregistry"`)
 	}
+	if e.Code == "REQUEST_LIMIT_EXCEEDED" {
+		w.Header().Set("Retry-After", "1")
+	}
 	copied := *e // errors may be shared
 	copied.write(w)
 }

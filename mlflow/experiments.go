@@ -149,7 +149,7 @@ func (c *call) getExperimentByName() (any, error) {
 }
 
 func (c *call) searchExperiments() (any, error) {
-	limit := c.maxResults(1000, maxRunResults)
+	limit := min(c.maxResults(1000, maxRunResults), maxRows)
 	filter, err := narrow(modelregistry.SearchedExperiments, c.text("filter"), c.view("view_type"))
 	q := modelregistry.Query{Filter: filter, OrderBy: c.texts("order_by"), PageToken: c.pageToken()}
 	if c.problem != nil {

@@ -3,7 +3,6 @@ package mlflow
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -32,6 +31,10 @@ type Options struct {
 	AllowedOrigins []string
 	// MaxBody is how many bytes of JSON a request may have; 0 is 8 MiB. Artifacts are not limited.
 	MaxBody int64
+	// MaxHeld is how many bytes all requests together may hold, of JSON that came and of answers that are not yet sent; 0 is
+	// 256 MiB. A request that would hold more is answered 429, before anything is done or when its answer is not to be had.
+	// The first 64 KiB of a request and of an answer are not counted, and artifacts are not held.
+	MaxHeld int64
 	// Secrets seals what signs webhooks, which without it cannot have a secret; and where there is an Authorize, the tokens
 	// of pages: handlers that answer for one another need one with the same key. Nil seals tokens with a key of its own.
 	Secrets *webhook.Sealer
@@ -63,6 +66,10 @@ func Handler(reg modelregistry.Registry, opts *Options) http.Handler {
 	if s.opts.MaxBody <= 0 {
 		s.opts.MaxBody = 8 << 20
 	}
+	if s.opts.MaxHeld <= 0 {
+		s.opts.MaxHeld = 256 << 20
+	}
+	s.flight.left = s.opts.MaxHeld
 	if s.opts.Version == "" {
 		s.opts.Version = apiVersion
 	}
@@ -110,6 +117,7 @@ type server struct {
 	opts   Options
 	mux    *http.ServeMux
 	spoken []route
+	flight flight
 	tokens *webhook.Sealer // of pages; nil if there is nothing to hide
 }
 
@@ -171,12 +179,16 @@ func (rt *route) patterns() []string {
 func (s *server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{s: s, w: w, r: r}
+		defer c.release()
 		answer, err := c.respond(&rt)
+		if err == nil && !c.answered {
+			err = c.holdAnswer(answer)
+		}
 		switch {
 		case err != nil:
 			s.fail(w, r, err)
 		case !c.answered:
-			writeJSON(w, http.StatusOK, answer)
+			writeJSON(w, answer)
 		}
 	})
 }
@@ -193,21 +205,6 @@ func (c *call) respond(rt *route) (any, error) {
 		}
 	}
 	return rt.handle(c)
-}
-
-// writeJSON answers as MLflow does: indented by two, and {} for nothing.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	if v == nil {
-		v = struct{}{}
-	}
-	body, err := json.MarshalIndent(v, "", "  ")
-	if err != nil { // values that JSON has none for are taken care of by the types
-		status, body = http.StatusInternalServerError, []byte(`{"error_code": "INTERNAL_ERROR", "message": "the answer cannot be written as JSON"}`)
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone does not want it
 }
 
 // notSpoken answers what no route does.

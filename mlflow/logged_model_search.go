@@ -12,7 +12,7 @@ type loggedModelsJSON struct {
 }
 
 func (c *call) searchLoggedModels() (any, error) {
-	limit, experiments := c.maxResults(50, maxRunResults), c.experimentIDs()
+	limit, experiments := min(c.maxResults(50, maxRunResults), maxRows), c.experimentIDs()
 	if !c.has("experiment_ids") {
 		c.missing("experiment_ids")
 	}

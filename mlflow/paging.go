@@ -10,6 +10,9 @@ import (
 const (
 	// fillBudget is how many things that the registry found one request looks at before it comes back short, with a token to go on.
 	fillBudget = 20_000
+	// maxRows is how many things one answer has, however many are asked for: two of the registry's pages, each of which ends
+	// at some bytes.
+	maxRows = 2 * corePage
 	// maxShort is how many pages that the registry cut short, for it had looked through as much as one page may, a request
 	// asks for while nothing is found: clients should not be sent for an empty page, nor a request go on for ever.
 	maxShort = 5

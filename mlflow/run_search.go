@@ -121,7 +121,7 @@ type runsJSON struct {
 }
 
 func (c *call) searchRuns() (any, error) {
-	limit, experiments, view := c.maxResults(1000, maxRunResults), c.experimentIDs(), c.view("run_view_type")
+	limit, experiments, view := min(c.maxResults(1000, maxRunResults), maxRows), c.experimentIDs(), c.view("run_view_type")
 	q := modelregistry.Query{OrderBy: c.texts("order_by"), PageToken: c.pageToken()}
 	filter := c.text("filter")
 	if c.problem != nil {

@@ -34,7 +34,7 @@ func (c *call) searchModels() (any, error) {
 }
 
 func (c *call) searchVersions() (any, error) {
-	limit := c.pageSize(maxVersionsPage, maxVersionsPage)
+	limit := min(c.pageSize(maxVersionsPage, maxVersionsPage), maxRows)
 	filter, prompts := withoutPrompts(c.text("filter"))
 	q := modelregistry.Query{Filter: filter, OrderBy: c.texts("order_by"), PageToken: c.pageToken()}
 	if c.problem != nil {
