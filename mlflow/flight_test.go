@@ -93,7 +93,7 @@ const searchRunsURL = "/api/2.0/mlflow/runs/search"
 
 // What requests under way hold is bounded together: those that would hold more are told to come again, small ones are answered.
 func TestRequestsHoldSoMuchTogether(t *testing.T) {
-	_, srv := newHeld(t, 5<<20)
+	_, srv := newHeld(t, 4_500_000)
 	post := func(body io.Reader, length int) *http.Response {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+searchRunsURL, body)
 		require.NoError(t, err)

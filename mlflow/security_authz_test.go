@@ -65,6 +65,7 @@ func (p *populated) everything(path string) fields {
 		"experiment_ids": []string{"0"}, "events": []fields{{"entity": "MODEL_VERSION", "action": "CREATED"}},
 		"tags": []fields{{"key": "k", "value": "w"}}, "params": []fields{{"key": "k", "value": "v"}}, "tag_key": "k",
 		"models": []fields{{"model_id": p.model.ID, "step": 0}}, "view_type": "ALL",
+		"run_ids": []string{p.run.ID}, "start_step": "0", "end_step": "10",
 		"datasets": []fields{{"dataset": fields{"name": "d", "digest": "x", "source_type": "s", "source": "s"}}},
 	}
 	switch {
@@ -93,8 +94,11 @@ func (p *populated) ask(e mlflow.Endpoint) reply {
 	}
 	query := url.Values{}
 	for key, value := range f {
-		if text, ok := value.(string); ok {
-			query.Set(key, text)
+		switch value := value.(type) {
+		case string:
+			query.Set(key, value)
+		case []string:
+			query[key] = value
 		}
 	}
 	return p.do(e.Method, p.fill(e.Path)+"?"+query.Encode(), nil)
