@@ -65,7 +65,7 @@ func (p *populated) everything(path string) fields {
 		"experiment_ids": []string{"0"}, "events": []fields{{"entity": "MODEL_VERSION", "action": "CREATED"}},
 		"tags": []fields{{"key": "k", "value": "w"}}, "params": []fields{{"key": "k", "value": "v"}}, "tag_key": "k",
 		"models": []fields{{"model_id": p.model.ID, "step": 0}}, "view_type": "ALL",
-		"run_ids": []string{p.run.ID}, "start_step": "0", "end_step": "10",
+		"start_step": "0", "end_step": "10",
 		"datasets": []fields{{"dataset": fields{"name": "d", "digest": "x", "source_type": "s", "source": "s"}}},
 	}
 	switch {
