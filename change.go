@@ -154,15 +154,32 @@ func (c *change) event(kind EventKind, number int) *Event {
 		Model: c.model.Name, ModelID: c.model.ID, Version: number,
 	}
 	c.events = append(c.events, e)
-	c.model.Updated = c.now
+	switch kind {
+	case VersionUpdated, AliasSet, AliasMoved, AliasDeleted: // see Model.Updated
+	default:
+		c.model.Updated = c.now
+	}
 	return e
+}
+
+// altersVersion says whether a change counts for Version.Updated.
+func altersVersion(kind EventKind, told, now *Version) bool {
+	switch kind {
+	case AliasSet, AliasMoved, AliasDeleted:
+		return false
+	case VersionUpdated:
+		return told == nil || told.Description != now.Description
+	}
+	return true
 }
 
 // touch marks a version as altered and adds an event that tells what changed since the last one about it. Versions that
 // give something up (a stage, an alias) are touched before those that take it: unique indexes are checked row by row.
 func (c *change) touch(v *Version, kind EventKind) (*Event, error) {
 	t := c.versions[v.Number]
-	v.Updated = c.now
+	if altersVersion(kind, t.told, v) {
+		v.Updated = c.now
+	}
 	if !slices.Contains(c.order, v.Number) {
 		c.order = append(c.order, v.Number)
 	}

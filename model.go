@@ -28,7 +28,9 @@ type Model struct {
 	Requires  []Requirement `json:"requires,omitempty"`
 	CreatedBy string        `json:"created_by,omitempty"`
 	Created   time.Time     `json:"created"`
-	Updated   time.Time     `json:"updated"` // of the model or of one of its versions' numbers, stages or aliases
+	// Updated is when the model was described or renamed, or a version registered, moved or deleted. As in MLflow, tags and
+	// aliases do not count, nor what is said of a version; History has all.
+	Updated time.Time `json:"updated"`
 }
 
 // Holder is the number of the version that models:/name/<stage> names, for Staging and Production: the highest that

@@ -114,12 +114,21 @@ func (r *registry) UpdateModel(ctx context.Context, name string, patch ModelPatc
 		}
 		e := c.event(ModelUpdated, 0)
 		e.Before, e.After = before, after
+		if onlyTags(before) && onlyTags(after) {
+			m.Updated = told.Updated
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, wrap("UpdateModel", name, err)
 	}
 	return m, nil
+}
+
+// onlyTags says whether nothing else is among the fields of a change.
+func onlyTags(fields map[string]json.RawMessage) bool {
+	_, tags := fields["tags"]
+	return len(fields) == 0 || len(fields) == 1 && tags
 }
 
 func checkPatch(description *string, tags map[string]string) error {

@@ -33,7 +33,7 @@ type Version struct {
 	FileCount int       `json:"files,omitempty"` // how many
 	CreatedBy string    `json:"created_by,omitempty"`
 	Created   time.Time `json:"created"`
-	Updated   time.Time `json:"updated"`
+	Updated   time.Time `json:"updated"` // when it was described, or moved; as in MLflow, tags and aliases do not count
 
 	files []File // of what a run left: no list is stored of those
 }
