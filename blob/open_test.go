@@ -36,7 +36,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"file://" + dir + "/a#b", modelregistry.ErrInvalid, "%23"},
 		{"file:" + dir + "/a#", modelregistry.ErrInvalid, "%23"},
 		{"file://" + dir + "?a;b", modelregistry.ErrInvalid, "parameters"},
-		{"file://" + dir + "/missing?create_dir=false", modelregistry.ErrNotFound, "directory is gone"},
+		{"file://" + dir + "/missing?create_dir=false", modelregistry.ErrNotFound, "no such directory"},
 		{"file://" + dir + "/missing/bucket", modelregistry.ErrNotFound, "create_dir=true"},
 		{"file://" + file, modelregistry.ErrInvalid, "a file, not a directory"},
 		{"file://" + file + "/bucket", modelregistry.ErrInvalid, "not a directory"},
