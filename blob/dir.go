@@ -67,7 +67,7 @@ func (d *dir) absent() error {
 	if _, serr := os.Stat(d.root); errors.Is(serr, fs.ErrNotExist) {
 		return fmt.Errorf("%w: there is no such directory", modelregistry.ErrNotFound)
 	}
-	return fmt.Errorf("%w: the bucket is not a directory", modelregistry.ErrInvalid)
+	return fmt.Errorf("%w: the bucket is a file, not a directory", modelregistry.ErrInvalid)
 }
 
 // missing turns "no such file" into ErrNotFound, and tells the content and the bucket apart.
