@@ -80,8 +80,8 @@ func crossing(s *store) {
 func longFind(s *store) {
 	const (
 		conditions    = 200
-		long          = 80 * time.Millisecond
-		tries, enough = 5, 3
+		long          = 150 * time.Millisecond
+		tries, enough = 12, 2 // a busy machine makes some late
 	)
 	b := s.declared(bare)
 	q := backend.Query{Table: "bare"}
@@ -90,7 +90,7 @@ func longFind(s *store) {
 	}
 	q.Where = append(q.Where, backend.Cond{Field: "score", Op: backend.Gt, Value: backend.FloatValue(0)}) // which none does
 	var took time.Duration
-	for n, most := int64(0), int64(1000); took < long && n < 64_000; most *= 2 {
+	for n, most := int64(0), int64(8000); took < long && n < 64_000; most *= 2 {
 		for n < most {
 			rows := make([]backend.Row, 500)
 			for i := range rows {
@@ -99,24 +99,28 @@ func longFind(s *store) {
 			}
 			s.insert(b, "bare", rows...)
 		}
-		begin := time.Now()
-		s.find(b, q)
-		took = time.Since(begin)
+		took = time.Hour
+		for range 3 {
+			begin := time.Now()
+			s.find(b, q)
+			took = min(took, time.Since(begin))
+		}
 	}
 	prompt := 0
 	var last string
-	for range tries {
-		ctx, cancel := context.WithTimeout(s.ctx, took/8)
+	for i := 0; i < tries && prompt < enough; i++ {
+		ctx, cancel := context.WithTimeout(s.ctx, took/4)
 		begin := time.Now()
 		_, err := b.Find(ctx, q)
 		if late := time.Since(begin); errors.Is(err, context.DeadlineExceeded) && late < took*3/4 {
 			prompt++
 		} else {
 			last = fmt.Sprintf("after %v it answered: %v", late, err)
+			took = min(took, late)
 		}
 		cancel()
 	}
 	if prompt < enough {
-		s.Errorf("a Find of %v whose context ends after %v answers that soon after; %s", took, took/8, last)
+		s.Errorf("a Find of %v whose context ends after %v answers that soon after; %s", took, took/4, last)
 	}
 }
