@@ -127,6 +127,13 @@ func TestPurgeGoesOn(t *testing.T) {
 	}
 }
 
+func TestDatasetsAreForLoggedModels(t *testing.T) {
+	_, r := newFailing(t)
+	_, err := r.SearchRuns(t.Context(), Query{Datasets: []MetricDataset{{Name: "test"}}})
+	require.ErrorIs(t, err, ErrInvalid)
+	require.ErrorContains(t, err, "logged models")
+}
+
 // Where nothing can be written, what is there can be read, and the default experiment as if it were.
 func TestRunsOfAStoreThatCannotBeWritten(t *testing.T) {
 	b, r := newFailing(t)
