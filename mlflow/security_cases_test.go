@@ -154,7 +154,7 @@ func limitCases(run string) []limitCase {
 		{"models' page", http.MethodGet, "registered-models/search", fields{"max_results": "1001"}, 400},
 		{"versions' page", http.MethodGet, "model-versions/search", fields{"max_results": "200001"}, 400},
 		{"runs' page", http.MethodPost, "runs/search", fields{"experiment_ids": []string{"0"}, "max_results": 50_001}, 400},
-		{"filter", http.MethodPost, "runs/search", fields{"experiment_ids": []string{"0"}, "filter": "name = '" + text(70_000) + "'"}, 400},
+		{"filter", http.MethodPost, "runs/search", fields{"experiment_ids": []string{"0"}, "filter": "name = '" + text(1_000_000) + "'"}, 400},
 		{"metrics", http.MethodPost, "runs/log-batch", fields{"run_id": run, "metrics": many(1001, fields{"key": "k", "value": 1, "timestamp": 1, "step": 0})}, 400},
 		{"params", http.MethodPost, "runs/log-batch", fields{"run_id": run, "params": many(1001, fields{"key": "k", "value": "v"})}, 400},
 		{"tags", http.MethodPost, "runs/log-batch", fields{"run_id": run, "tags": many(1001, fields{"key": "k", "value": "v"})}, 400},
