@@ -13,7 +13,7 @@ import (
 // withoutPrompts takes from a filter the conditions that ask for what are no prompts. prompts says that it asks for
 // prompts: they belong to what is found then.
 func withoutPrompts(filter string) (rest string, prompts bool) {
-	const longest = 64 << 10 // bytes; the registry refuses more
+	const longest = 128 << 10 // bytes; the registry refuses more
 	if len(filter) > longest {
 		return filter, false
 	}
