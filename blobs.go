@@ -52,12 +52,13 @@ type VerifyBlobs interface {
 // registry keeps files: opened on the wrong database, it would find that nothing names them. It is optional: without it
 // Sweep refuses only where this registry names no content at all.
 type MarkedBlobs interface {
-	// Marks are the IDs of the registries that keep files here.
+	// Marks are what was given to Mark, and not yet to Unmark.
 	Marks(ctx context.Context) ([]string, error)
-	// Mark remembers, durably, that the registry keeps files here. An ID is of lower-case letters and digits, at most 64.
-	Mark(ctx context.Context, registry string) error
-	// Unmark forgets it; that it was not known is no error.
-	Unmark(ctx context.Context, registry string) error
+	// Mark remembers a mark, durably: a registry's ID and what else it wants to know again, of lower-case letters and
+	// digits, at most 64.
+	Mark(ctx context.Context, mark string) error
+	// Unmark forgets one; that it was not known is no error.
+	Unmark(ctx context.Context, mark string) error
 }
 
 // BlobInfo describes one stored content.

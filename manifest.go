@@ -147,7 +147,8 @@ func readManifest(find func(backend.Query) ([]backend.Row, error), digest string
 	return files, nil
 }
 
-// eachPart calls fn with the parts of the list that begins with that row.
+// eachPart calls fn with the parts of the list that begins with that row. backend.ErrNotFound: the list was removed
+// meanwhile. ErrCorrupt: a part is lost, so nobody knows what the list names.
 func eachPart(find func(backend.Query) ([]backend.Row, error), first backend.Row, fn func([]File)) error {
 	m, err := decodeManifest(first)
 	if err != nil {
@@ -158,7 +159,7 @@ func eachPart(find func(backend.Query) ([]backend.Row, error), first backend.Row
 		return nil
 	}
 	q := backend.Query{Table: tableParts, Limit: partsRead, Where: []backend.Cond{{Field: "digest", Value: first.Key[0]}}}
-	for {
+	for found := 0; ; {
 		rows, err := find(q)
 		if err != nil {
 			return fmt.Errorf("read list of files: %w", err)
@@ -170,11 +171,28 @@ func eachPart(find func(backend.Query) ([]backend.Row, error), first backend.Row
 			}
 			fn(part.Files)
 		}
+		found += len(rows)
 		if len(rows) < partsRead {
-			return nil
+			if found == m.Parts {
+				return nil
+			}
+			return lostPart(find, first, fmt.Errorf("list of files %s: %w: it has %d parts of %d; registering the same files "+
+				"again brings them back", first.Key[0].Str(), ErrCorrupt, found+1, m.Parts+1))
 		}
 		q.After = rows[len(rows)-1].Key
 	}
+}
+
+// lostPart is lost, or backend.ErrNotFound if the list is not there any more: a Sweep may have removed it while it was read.
+func lostPart(find func(backend.Query) ([]backend.Row, error), first backend.Row, lost error) error {
+	rows, err := find(backend.Query{Table: tableManifests, Limit: 1, Where: []backend.Cond{{Field: "digest", Value: first.Key[0]}}})
+	switch {
+	case err != nil:
+		return fmt.Errorf("read list of files: %w", err)
+	case len(rows) == 0:
+		return backend.ErrNotFound
+	}
+	return lost
 }
 
 func (r *registry) Manifest(ctx context.Context, v *Version) ([]File, error) {

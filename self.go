@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
@@ -17,6 +19,8 @@ type selfRow struct {
 	// Generation counts Sweeps. What a list of files names is written with it, so that a Sweep can tell what came since it
 	// looked without anybody's clock.
 	Generation int64 `json:"generation,omitempty"`
+	// Marks are the last that were made for the store of files, in order; see addMark.
+	Marks []string `json:"marks,omitempty"`
 }
 
 const selfLock = "self"
@@ -53,87 +57,149 @@ func putSelf(tx backend.Tx, self selfRow) error {
 // identity is what a handle knows of its registry, shared by all that As makes of it.
 type identity struct {
 	mu     sync.Mutex
-	marked bool // the store of blobs knows that this registry keeps files there
+	marked time.Time // when the store of blobs was last told that this registry keeps files there
 }
 
-// id is the registry's ID, or "" if it has none yet.
-func (r *registry) id(ctx context.Context) (string, error) {
-	rows, err := r.backend.Find(ctx, backend.Query{Table: tableSelf, Limit: 1})
+// A mark is the registry's ID, a count in hexadecimal, and something random. The rows remember the last marksKept: one with
+// this ID that stands in the store of files, and is neither among them nor older, was made by others. That is a copy of the
+// database, or a later state of it than the backup that this is. What these have stored is not named here, and is spared.
+//
+// A handle makes a mark when it first stores files and every markTime after, not for each registration. So a copy that was
+// made since is not told from its original until either is opened anew, sweeps, or stores files again later.
+const (
+	idLen    = 16
+	countLen = 16
+	markTime = time.Hour
+
+	marksKept = 32
+)
+
+// addMark makes a mark, and returns it with the one before, if there was one.
+func (s *selfRow) addMark() (mark, before string) {
+	if n := len(s.Marks); n > 0 {
+		before = s.Marks[n-1]
+	}
+	mark = fmt.Sprintf("%s%016x%s", s.ID, markCount(before)+1, newID())
+	s.Marks = append(s.Marks[max(0, len(s.Marks)+1-marksKept):], mark)
+	return mark, before
+}
+
+// made says whether this registry made a mark with its ID, for all that it remembers.
+func (s *selfRow) made(mark string) bool {
+	return slices.Contains(s.Marks, mark) || len(s.Marks) == marksKept && markCount(mark) < markCount(s.Marks[0])
+}
+
+// markCount is the count of a mark, 0 of none.
+func markCount(mark string) uint64 {
+	if len(mark) < idLen+countLen {
+		return 0
+	}
+	n, err := strconv.ParseUint(mark[idLen:idLen+countLen], 16, 64)
 	if err != nil {
-		return "", fmt.Errorf("read the registry's own row: %w", err)
+		return 0
 	}
-	if len(rows) == 0 {
-		return "", nil
-	}
-	self, err := decodeSelf(rows[0])
-	return self.ID, err
+	return n
 }
 
-// mark makes sure that the store of blobs knows of this registry before it has files of it. It looks once for each handle.
-func (r *registry) mark(ctx context.Context) error {
-	r.identity.mu.Lock()
-	defer r.identity.mu.Unlock()
-	if r.identity.marked {
+// markedBy is the ID of the registry that made a mark.
+func markedBy(mark string) string { return mark[:min(idLen, len(mark))] }
+
+// mark makes sure that the store of blobs knows of this registry before it has files of it, and before each Sweep.
+func (r *registry) mark(ctx context.Context, sweep bool) error {
+	marks, ok := r.blobs.(MarkedBlobs)
+	if !ok {
 		return nil
 	}
-	id, err := r.id(ctx)
-	if err == nil && id == "" {
-		err = r.backend.Update(ctx, []string{selfLock}, func(tx backend.Tx) error {
-			self, err := readSelf(tx)
-			if err != nil {
-				return err
-			}
-			if self.ID == "" {
-				self.ID = newID()
-				err = putSelf(tx, self)
-			}
-			id = self.ID
-			return err
-		})
+	r.identity.mu.Lock()
+	defer r.identity.mu.Unlock()
+	if !sweep && !r.identity.marked.IsZero() && time.Since(r.identity.marked) < markTime {
+		return nil
 	}
+	var mark, before string
+	err := r.backend.Update(ctx, []string{selfLock}, func(tx backend.Tx) error {
+		self, err := readSelf(tx)
+		if err != nil {
+			return err
+		}
+		if self.ID == "" {
+			self.ID = newID()
+		}
+		mark, before = self.addMark()
+		return putSelf(tx, self)
+	})
 	if err != nil {
 		return err
 	}
-	if marks, ok := r.blobs.(MarkedBlobs); ok {
-		if err := marks.Mark(ctx, id); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return fmt.Errorf("mark the store of files: %w", err)
-		}
+	if err := marks.Mark(ctx, mark); errors.Is(err, errors.ErrUnsupported) {
+		before = ""
+	} else if err != nil {
+		return fmt.Errorf("mark the store of files: %w", err)
 	}
-	r.identity.marked = true
+	r.identity.marked = time.Now()
+	if before != "" {
+		_ = marks.Unmark(ctx, before) // who stores files may not be allowed to remove any; Sweep will
+	}
 	return nil
 }
 
-// owners says whether the store of blobs knows of this registry, and of which others.
-func (r *registry) owners(ctx context.Context, id string) (own bool, others []string, err error) {
-	marks, ok := r.blobs.(MarkedBlobs)
-	if !ok {
-		return false, nil, nil
-	}
-	all, err := marks.Marks(ctx)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return false, nil, nil
-	}
-	if err != nil {
-		return false, nil, fmt.Errorf("read the marks in the store of files: %w", err)
-	}
-	others = slices.DeleteFunc(slices.Clone(all), func(mark string) bool { return mark == id })
-	return len(others) < len(all), others, nil
+// owners are the marks in the store of blobs.
+type owners struct {
+	id     string   // this registry's, or "" if it has none yet
+	own    []string // marks of this registry
+	copies []string // marks of its ID that it did not make
+	others []string // of other registries
 }
 
-// takeOver removes the marks of others, and leaves one.
-func (r *registry) takeOver(ctx context.Context) error {
-	id, err := r.id(ctx)
-	if err != nil {
-		return err
-	}
-	_, others, err := r.owners(ctx, id)
-	if err != nil {
-		return err
-	}
-	for _, other := range others {
-		if err := r.blobs.(MarkedBlobs).Unmark(ctx, other); err != nil {
-			return fmt.Errorf("take the mark of registry %s away: %w", other, err)
+// owners reads the marks in the store of blobs.
+func (r *registry) owners(ctx context.Context) (o owners, err error) {
+	var all []string
+	if marks, ok := r.blobs.(MarkedBlobs); ok {
+		if all, err = marks.Marks(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return o, fmt.Errorf("read the marks in the store of files: %w", err)
 		}
 	}
-	return r.mark(ctx)
+	// After the marks: each of this registry's was in its row before.
+	rows, err := r.backend.Find(ctx, backend.Query{Table: tableSelf, Limit: 1})
+	if err != nil {
+		return o, fmt.Errorf("read the registry's own row: %w", err)
+	}
+	var self selfRow
+	if len(rows) > 0 {
+		if self, err = decodeSelf(rows[0]); err != nil {
+			return o, err
+		}
+	}
+	o.id = self.ID
+	for _, mark := range all {
+		switch {
+		case self.ID == "" || markedBy(mark) != self.ID:
+			o.others = append(o.others, mark)
+		case self.made(mark):
+			o.own = append(o.own, mark)
+		default:
+			o.copies = append(o.copies, mark)
+		}
+	}
+	return o, nil
+}
+
+// claim leaves one mark of this registry, and none of others if they are taken over.
+func (r *registry) claim(ctx context.Context, takeOver bool) error {
+	o, err := r.owners(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.mark(ctx, true); err != nil {
+		return err
+	}
+	old := o.own
+	if takeOver {
+		old = slices.Concat(old, o.copies, o.others)
+	}
+	for _, mark := range old {
+		if err := r.blobs.(MarkedBlobs).Unmark(ctx, mark); err != nil {
+			return fmt.Errorf("take the mark of registry %s away: %w", markedBy(mark), err)
+		}
+	}
+	return nil
 }

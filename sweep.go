@@ -17,9 +17,10 @@ type SweepOptions struct {
 	// MinAge spares blobs that were stored more recently; 0 is 24 hours, negative none. Registrations under way are
 	// safe at any age; this is for stores that other programs put blobs into.
 	MinAge time.Duration
-	// TakeOver says that the store of files is this registry's alone, whatever other registries have left their marks in
-	// it: their marks are removed, and so are blobs that only they name. It also lets a registry that names no blob at all,
-	// and has no mark, remove everything. For when rows have moved to another database.
+	// TakeOver says that the store of files is this registry's alone, whatever other registries, or copies and later states
+	// of its own database, have left their marks in it: their marks are removed, and so are blobs that only they name. It
+	// also lets a registry that names no blob at all, and has no mark, remove everything. For when rows have moved to
+	// another database, or were restored from a backup and what was registered since is to be given up.
 	TakeOver bool
 }
 
@@ -113,32 +114,38 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 		}
 		return report, nil
 	}
-	claim := r.mark
-	if opts.TakeOver {
-		claim = r.takeOver
-	}
-	if err := claim(ctx); err != nil {
+	if err := r.claim(ctx, opts.TakeOver); err != nil {
 		return nil, err
 	}
 	return report, r.removeAll(ctx, blobs, candidates, generation, report)
 }
 
-// checkOwners refuses to sweep where other registries keep files, and says whether this one is known to.
+// checkOwners refuses to sweep where others keep files, and says whether this registry is known to.
 func (r *registry) checkOwners(ctx context.Context, opts *SweepOptions) (own bool, err error) {
-	id, err := r.id(ctx)
-	if err != nil {
-		return false, err
-	}
-	own, others, err := r.owners(ctx, id)
-	if err != nil || len(others) == 0 || opts.TakeOver {
+	o, err := r.owners(ctx)
+	own = len(o.own) > 0
+	switch {
+	case err != nil || opts.TakeOver:
 		return own, err
+	case len(o.others) > 0:
+		this := "this registry, which has never stored files"
+		if o.id != "" {
+			this = "this one, registry " + o.id
+		}
+		var others []string
+		for _, mark := range o.others {
+			others = append(others, markedBy(mark))
+		}
+		slices.Sort(others)
+		return own, fmt.Errorf("%w: this is where registry %s keeps files, and not %s, alone: is it the right database? A sweep of "+
+			"either would remove the files of the other. With TakeOver the store becomes this registry's", ErrConflict,
+			strings.Join(slices.Compact(others), ", "), this)
+	case len(o.copies) > 0:
+		return own, fmt.Errorf("%w: files were stored here from a copy of this database, or from a later state of it than this: is it "+
+			"the right one, or a copy or backup of it (registry %s)? A sweep would remove files that only the other names. With "+
+			"TakeOver the store becomes this one's", ErrConflict, o.id)
 	}
-	this := "this registry, which has never stored files"
-	if id != "" {
-		this = "this one, registry " + id
-	}
-	return own, fmt.Errorf("%w: this is where registry %s keeps files, and not %s, alone: is it the right database? A sweep of either "+
-		"would remove the files of the other. With TakeOver the store becomes this registry's", ErrConflict, strings.Join(others, ", "), this)
+	return own, nil
 }
 
 // nextGeneration begins a generation: what lists of files name from now on is told from what they named before. It holds

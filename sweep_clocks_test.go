@@ -191,7 +191,7 @@ func TestSweepOfAnotherRegistrysFiles(t *testing.T) {
 	for _, dry := range []bool{true, false} {
 		_, err = wrong.Sweep(ctx, &modelregistry.SweepOptions{MinAge: -1, DryRun: dry})
 		require.ErrorIs(t, err, modelregistry.ErrConflict)
-		require.ErrorContains(t, err, marks[0])
+		require.ErrorContains(t, err, marks[0][:16])
 	}
 	_, err = wrong.Register(ctx, "other", modelregistry.VersionSpec{Files: oneFile("its own")})
 	require.NoError(t, err, "they may share a store, as long as nobody sweeps")
@@ -201,8 +201,8 @@ func TestSweepOfAnotherRegistrysFiles(t *testing.T) {
 	for _, r := range []modelregistry.Registry{right, wrong} {
 		_, err = r.Sweep(ctx, &modelregistry.SweepOptions{MinAge: -1})
 		require.ErrorIs(t, err, modelregistry.ErrConflict)
-		require.ErrorContains(t, err, marks[0])
-		require.ErrorContains(t, err, marks[1])
+		require.ErrorContains(t, err, marks[0][:16])
+		require.ErrorContains(t, err, marks[1][:16])
 	}
 	_, err = fs.ReadFile(right.Files(ctx, v), "model.bin")
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -164,7 +165,7 @@ func (r *registry) nameListed(ctx context.Context, named map[string]bool, genera
 					named[f.Digest] = true
 				}
 			})
-			if err != nil {
+			if err != nil && !errors.Is(err, backend.ErrNotFound) { // another Sweep's: nothing names it
 				return err
 			}
 		}

@@ -59,7 +59,7 @@ func (r *registry) beginUpload(ctx context.Context) (*upload, error) {
 	if r.blobs == nil {
 		return nil, fmt.Errorf("%w: the registry was made without Blobs, so there can be no files", ErrInvalid)
 	}
-	if err := r.mark(ctx); err != nil {
+	if err := r.mark(ctx, false); err != nil {
 		return nil, fmt.Errorf("begin to store files: %w", err)
 	}
 	up := &upload{r: r, lease: newID(), putBlob: r.blobs.Put}
