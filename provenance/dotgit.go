@@ -24,6 +24,8 @@ const (
 	maxRefs   = 64 << 20 // of the list of branches
 )
 
+var errNoCommit = errors.New("HEAD: its branch has no commit yet")
+
 var errNoGit = errors.New("not a git repository, nor is a directory above it one")
 
 // findGit finds the repository that a directory is in.
@@ -76,7 +78,7 @@ func under(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// head is the commit that is checked out, and the branch, or "".
+// head is the commit that is checked out, and the branch, or "". A branch whose commit is not found is not told.
 func (g *gitDirs) head() (revision, branch string, err error) {
 	text, err := readSmall(filepath.Join(g.own, "HEAD"))
 	if err != nil {
@@ -89,7 +91,7 @@ func (g *gitDirs) head() (revision, branch string, err error) {
 	branch = strings.TrimPrefix(ref, "refs/heads/")
 	for range 5 { // a branch may stand for another
 		if !fs.ValidPath(ref) || !strings.HasPrefix(ref, "refs/") {
-			return "", "", fmt.Errorf("HEAD: no branch is called %.80q", ref)
+			return "", "", errors.New("HEAD: it names no branch")
 		}
 		text, err := g.ref(ref)
 		if err != nil {
@@ -102,9 +104,11 @@ func (g *gitDirs) head() (revision, branch string, err error) {
 	return "", "", errors.New("HEAD: the branches name each other")
 }
 
+// checkRevision does not cite what is no commit: a link in .git may lead to any file of this machine, and warnings are
+// registered with the model.
 func checkRevision(text string) error {
 	if !revisionRE.MatchString(text) {
-		return fmt.Errorf("HEAD: %.80q is no commit", text)
+		return errors.New("HEAD: what it says is no commit")
 	}
 	return nil
 }
@@ -117,7 +121,7 @@ func (g *gitDirs) ref(name string) (string, error) {
 	}
 	packed, err := openRegular(filepath.Join(g.common, "packed-refs"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("branch %.80q has no commit yet", name)
+		return "", errNoCommit
 	}
 	if err != nil {
 		return "", err
@@ -132,7 +136,7 @@ func (g *gitDirs) ref(name string) (string, error) {
 	if err := lines.Err(); err != nil {
 		return "", fmt.Errorf("list of branches: %w", err)
 	}
-	return "", fmt.Errorf("branch %.80q has no commit yet", name)
+	return "", errNoCommit
 }
 
 // readSmall reads a file of one line.

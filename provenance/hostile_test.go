@@ -1,6 +1,7 @@
 package provenance_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -179,4 +180,24 @@ func TestSnapshotsFollowNoLinks(t *testing.T) {
 	require.NoError(t, err)
 	_, err = fs.ReadFile(code, "features/scale.go")
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// A link in .git may lead to any file of this machine. What it says is told nowhere: warnings are registered with the model.
+func TestLinksInARepositoryTellNothing(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "credentials")
+	for _, text := range []string{"[default] key=hunter2pw\n", "ref: hunter2pw\n", "ref: refs/heads/hunter2pw\n"} {
+		require.NoError(t, os.WriteFile(secret, []byte(text), 0o600))
+		for _, name := range []string{"HEAD", "refs/heads/experiment/lr", "packed-refs", "config", "commondir"} {
+			dir := repository(t)
+			file := filepath.Join(dir, ".git", filepath.FromSlash(name))
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, ".git", "refs", "heads", "experiment")))
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.RemoveAll(file))
+			require.NoError(t, os.Symlink(secret, file))
+			p, err := provenance.Collect(t.Context(), &provenance.Options{Dir: dir})
+			require.NoError(t, err)
+			require.NotEmpty(t, p.Warnings)
+			require.NotContains(t, fmt.Sprintf("%+v", p), "hunter2pw", "%s that says %q", name, text)
+		}
+	}
 }
