@@ -1,10 +1,12 @@
 package mlflow_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"regexp"
 	"strings"
@@ -154,4 +156,59 @@ func TestPathsAreCleaned(t *testing.T) {
 	require.Equal(t, []string{"f 3"}, s.names(run.Artifacts+"/new"))
 	s.do(http.MethodDelete, artifactsURL+"/"+run.Artifacts+"//./new/", nil).ok()
 	require.Empty(t, s.names(run.Artifacts+"/new"))
+}
+
+// MLflow's own server tells names as they are and knows no others: what it lists can be read from it too.
+func TestNamesOfMLflowsOwnServerAreLeftAlone(t *testing.T) {
+	tree := fstest.MapFS{}
+	for name, file := range randomTree(5, 100) {
+		if !codeRE.MatchString(name) { // which the client takes for what Handler tells
+			tree["0/a%20b/"+name] = file
+		}
+	}
+	for _, name := range []string{" lead.txt", "Model:a", "95%CI_25%30.png", "a?b", `a\b`, "http:a", "a\x17b.png", "dir%20x/y;"} {
+		tree["0/a%20b/"+name] = &fstest.MapFile{Data: []byte(name)}
+	}
+	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, file := strings.CutPrefix(r.URL.Path, artifactsURL+"/")
+		if file {
+			http.ServeFileFS(w, r, fstest.MapFS{"file": tree[name]}, "file")
+			return
+		}
+		type listed struct {
+			Path  string `json:"path"`
+			IsDir bool   `json:"is_dir"`
+			Size  int    `json:"file_size"`
+		}
+		files := []listed{}
+		entries, _ := fs.ReadDir(tree, r.URL.Query().Get("path")) // of what is not there MLflow lists nothing
+		for _, e := range entries {
+			info, err := e.Info()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			files = append(files, listed{e.Name(), e.IsDir(), int(info.Size())})
+		}
+		if err := json.NewEncoder(w).Encode(map[string]any{"files": files}); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer served.Close()
+	c := newClient(t, served.URL, nil)
+	fsys := c.Artifacts(t.Context(), "0/a%20b")
+	read := 0
+	require.NoError(t, fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		read++
+		content, err := fs.ReadFile(fsys, name)
+		require.Equal(t, name, string(content))
+		return err
+	}))
+	require.Equal(t, len(tree), read)
+	page, err := c.ListArtifacts(t.Context(), "0/a%20b/dir%20x", modelregistry.Query{})
+	require.NoError(t, err)
+	require.Equal(t, []modelregistry.Artifact{{Name: "y;", Size: int64(len("dir%20x/y;"))}}, page.Artifacts)
 }

@@ -90,6 +90,7 @@ type remoteFS struct {
 	mu      sync.Mutex
 	found   bool
 	place   place
+	wire    string              // the place's directory, as the server tells it
 	foreign fs.FS               // of a place that is not behind the proxy
 	dirs    map[string][]*entry // that were listed
 }
@@ -99,6 +100,7 @@ type remoteFS struct {
 type entry struct {
 	fsys *remoteFS
 	file modelregistry.File // Path is below the root
+	wire string             // its path among all artifacts, as the server tells it
 	dir  bool
 
 	mu    sync.Mutex
@@ -139,7 +141,7 @@ func (e *entry) Info() (fs.FileInfo, error) {
 	if e.asked {
 		return e, nil
 	}
-	digest, err := e.fsys.c.digestOf(e.fsys.ctx, path.Join(e.fsys.place.dir, e.file.Path))
+	digest, err := e.fsys.c.digestOf(e.fsys.ctx, e.wire)
 	if err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: e.file.Path, Err: err}
 	}
@@ -164,7 +166,7 @@ func (f *remoteFS) root() error {
 			return err
 		}
 	}
-	f.place, f.found = p, true
+	f.place, f.wire, f.found = p, wirePath(p.dir), true
 	f.dirs = map[string][]*entry{}
 	if p.empty {
 		f.dirs["."] = nil
@@ -173,15 +175,17 @@ func (f *remoteFS) root() error {
 }
 
 // list reads a directory that is one.
-func (f *remoteFS) list(dir string) ([]*entry, error) {
+func (f *remoteFS) list(at *entry) ([]*entry, error) {
+	dir := at.file.Path
 	if entries, ok := f.dirs[dir]; ok {
 		return entries, nil
 	}
-	at := path.Join(f.place.dir, dir)
-	if at == "." { // the root of all artifacts
-		at = ""
+	listed, err := f.c.listWire(f.ctx, at.wire)
+	if err == nil && len(listed) == 0 && dir == "." && f.wire != f.place.dir { // as in listProxied
+		f.wire = f.place.dir
+		listed, err = f.c.listWire(f.ctx, f.wire)
+		at = f.rootEntry()
 	}
-	listed, err := f.c.listProxied(f.ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +194,7 @@ func (f *remoteFS) list(dir string) ([]*entry, error) {
 		if dir == "." && f.place.only != "" && l.Name != f.place.only {
 			continue
 		}
-		e := &entry{fsys: f, dir: l.IsDir, file: modelregistry.File{Path: path.Join(dir, l.Name), Size: l.Size}}
+		e := &entry{fsys: f, dir: l.IsDir, wire: path.Join(at.wire, l.Wire), file: modelregistry.File{Path: path.Join(dir, l.Name), Size: l.Size}}
 		if len(e.file.Path) > maxPathLen {
 			return nil, fmt.Errorf("%w: the server lists a path of %d bytes", modelregistry.ErrCorrupt, len(e.file.Path))
 		}
@@ -200,9 +204,13 @@ func (f *remoteFS) list(dir string) ([]*entry, error) {
 	return entries, nil
 }
 
+func (f *remoteFS) rootEntry() *entry {
+	return &entry{fsys: f, dir: true, wire: f.wire, file: modelregistry.File{Path: "."}}
+}
+
 // lookup finds what has a name, from the root down, since a listing of what is no directory is empty.
 func (f *remoteFS) lookup(name string) (*entry, error) {
-	at := &entry{fsys: f, dir: true, file: modelregistry.File{Path: "."}}
+	at := f.rootEntry()
 	if name == "." {
 		return at, nil
 	}
@@ -212,7 +220,7 @@ func (f *remoteFS) lookup(name string) (*entry, error) {
 		if !at.dir {
 			return nil, fs.ErrNotExist
 		}
-		entries, err := f.list(at.file.Path)
+		entries, err := f.list(at)
 		if err != nil {
 			return nil, err
 		}
@@ -286,7 +294,7 @@ func (f *remoteFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	entries, err := f.list(name)
+	entries, err := f.list(e)
 	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
 	}

@@ -11,16 +11,18 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/modelregistry-go/modelregistry"
 )
 
-// escapePath makes a URL's path of a path of artifacts: every character that means something there stands for itself.
-func escapePath(dir string) string {
-	elements := strings.Split(wirePath(dir), "/")
+// escapePath makes a URL's path of a path of artifacts.
+func escapePath(dir string) string { return escapeWire(wirePath(dir)) }
+
+// escapeWire makes a URL's path of a path as the server tells it: every character that means something there stands for itself.
+func escapeWire(wire string) string {
+	elements := strings.Split(wire, "/")
 	for i, e := range elements {
 		elements[i] = strings.ReplaceAll(url.PathEscape(e), "+", "%2B")
 	}
@@ -30,12 +32,22 @@ func escapePath(dir string) string {
 // A listedFile is an entry of a directory behind the proxy.
 type listedFile struct {
 	Name  string
+	Wire  string // what the server calls it: one that is not a Handler knows no other name
 	IsDir bool
 	Size  int64
 }
 
 // listProxied lists a directory, in byte order of names; of one that is not there, nothing.
 func (c *Client) listProxied(ctx context.Context, dir string) ([]listedFile, error) {
+	listed, err := c.listWire(ctx, wirePath(dir))
+	if err == nil && len(listed) == 0 && wirePath(dir) != dir { // MLflow's own server has names as they are
+		return c.listWire(ctx, dir)
+	}
+	return listed, err
+}
+
+// listWire is listProxied of a path as the server tells it.
+func (c *Client) listWire(ctx context.Context, dir string) ([]listedFile, error) {
 	var answer struct {
 		Files []struct {
 			Path  string    `json:"path"`
@@ -43,16 +55,16 @@ func (c *Client) listProxied(ctx context.Context, dir string) ([]listedFile, err
 			Size  remoteInt `json:"file_size"`
 		} `json:"files"`
 	}
-	if err := c.call(ctx, get(proxyPath, url.Values{"path": {wirePath(dir)}}), &answer); err != nil {
+	if err := c.call(ctx, get(proxyPath, url.Values{"path": {dir}}), &answer); err != nil {
 		return nil, err
 	}
 	out := make([]listedFile, 0, len(answer.Files))
 	for _, f := range answer.Files {
-		f.Path = storedName(f.Path)
-		if !plainName(f.Path) || f.Size < 0 {
-			return nil, fmt.Errorf("%w: the server lists a file %.80q of %d bytes, which is no plain name", modelregistry.ErrCorrupt, f.Path, f.Size)
+		name := storedName(f.Path)
+		if !plainName(name) || f.Size < 0 {
+			return nil, fmt.Errorf("%w: the server lists a file %.80q of %d bytes, which is no plain name", modelregistry.ErrCorrupt, name, f.Size)
 		}
-		out = append(out, listedFile{f.Path, f.IsDir, int64(f.Size)})
+		out = append(out, listedFile{name, f.Path, f.IsDir, int64(f.Size)})
 	}
 	slices.SortFunc(out, func(a, b listedFile) int { return strings.Compare(a.Name, b.Name) })
 	for i := range out {
@@ -76,13 +88,13 @@ const (
 	digestsMissing
 )
 
-// digestOf is the digest of a file behind the proxy, "" if the server gives none.
-func (c *Client) digestOf(ctx context.Context, name string) (string, error) {
+// digestOf is the digest of a file behind the proxy, by the path that the server tells; "" if it gives none.
+func (c *Client) digestOf(ctx context.Context, wire string) (string, error) {
 	if c.digests.Load() == digestsMissing {
 		return "", nil
 	}
 	resp, err := c.send(ctx, true, func() (*http.Request, error) {
-		return http.NewRequestWithContext(ctx, http.MethodHead, c.endpoint(proxyPath+"/"+escapePath(name), nil), nil)
+		return http.NewRequestWithContext(ctx, http.MethodHead, c.endpoint(proxyPath+"/"+escapeWire(wire), nil), nil)
 	})
 	if err != nil {
 		return "", err
@@ -223,8 +235,7 @@ func (f *remoteFile) request(from int64, goOn string) error {
 	c, ctx := f.fsys.c, f.fsys.ctx
 	ask := func(from int64) (*http.Response, error) {
 		return c.send(ctx, true, func() (*http.Request, error) {
-			name := path.Join(f.fsys.place.dir, f.file.Path)
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint(proxyPath+"/"+escapePath(name), nil), nil)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint(proxyPath+"/"+escapeWire(f.wire), nil), nil)
 			if err == nil {
 				req.Header.Set("Accept-Encoding", "identity")
 				if from > 0 {
