@@ -19,7 +19,8 @@ type change struct {
 	now    time.Time // not before the model's last event, unless that was ahead: see settleTime
 
 	model    *modelRow
-	isNew    bool // the model is not stored yet
+	isNew    bool  // the model is not stored yet
+	turn     int64 // of the name that the model comes to have; see afterName
 	versions map[int]*tracked
 	order    []int // of versions, as they were touched
 	events   []*Event

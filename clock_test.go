@@ -128,3 +128,62 @@ func TestALeaseOfAClockAheadHoldsNobodyUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "alive", held.Holder)
 }
+
+// A name that was given, taken away or given again by a host whose clock was years ahead is whose it is, at all times since
+// and by the clocks of the others.
+func TestANameGivenByAClockAheadIsWhoseItIs(t *testing.T) {
+	years := 10 * 365 * 24 * time.Hour
+	for name, c := range map[string]struct{ made, deleted, again time.Duration }{
+		"made":                  {made: years},
+		"made and deleted":      {made: years, deleted: years},
+		"deleted":               {deleted: years},
+		"deleted and made anew": {deleted: years, again: years},
+		"made anew":             {again: years},
+		"all of it":             {years, years, years},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			now, ahead := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), time.Duration(0)
+			r, err := modelregistry.New(ctx, memory.New(), nil, &modelregistry.Options{Now: func() time.Time { return now.Add(ahead) }})
+			require.NoError(t, err)
+			by := func(skew time.Duration, change func() error) time.Time {
+				now = now.Add(time.Minute)
+				ahead = skew
+				require.NoError(t, change())
+				ahead = 0
+				return now
+			}
+			register := func() error {
+				_, err := r.Register(ctx, "m", modelregistry.VersionSpec{})
+				return err
+			}
+			for range 10 { // what the clocks of the others say
+				by(0, func() error { _, err := r.Register(ctx, "other", modelregistry.VersionSpec{}); return err })
+			}
+			by(c.made, register)
+			during := by(0, register)
+			first, err := r.Model(ctx, "m")
+			require.NoError(t, err)
+			by(c.deleted, func() error { return r.DeleteModel(ctx, "m", nil) })
+			by(c.again, register)
+			after := by(0, register)
+			second, err := r.Model(ctx, "m")
+			require.NoError(t, err)
+			if c.again == 0 {
+				require.Equal(t, after.Add(-time.Minute), second.Created, "dated by who made it")
+			}
+
+			v, err := r.At(after).Resolve(ctx, "models:/m/2")
+			require.NoError(t, err)
+			require.Equal(t, second.ID, v.ModelID)
+			if c.deleted == 0 { // else it was deleted right behind what was before
+				v, err = r.At(during).Resolve(ctx, "models:/m/2")
+				require.NoError(t, err)
+				require.Equal(t, first.ID, v.ModelID)
+			}
+			for report, err := range r.VerifyAll(ctx) {
+				require.NoError(t, err, report)
+			}
+		})
+	}
+}

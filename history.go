@@ -177,31 +177,80 @@ func decodeChain(row backend.Row) (c chain, err error) {
 
 // tenureAt finds the model that has a name, or had it at a time; the zero time asks for the latest.
 func (r *registry) tenureAt(ctx context.Context, name string, at time.Time) (tenure, error) {
-	var t tenure
 	if err := checkModelName(name); err != nil {
-		return t, err
+		return tenure{}, err
 	}
-	q := backend.Query{Table: tableNames, Desc: true, Where: []backend.Cond{{Field: "name", Value: backend.StringValue(name)}}}
+	rows := &pager{find: r.find(ctx), q: backend.Query{Table: tableNames, Desc: true, Limit: 1, Where: []backend.Cond{
+		{Field: "name", Value: backend.StringValue(name)},
+	}}}
 	if !at.IsZero() {
-		q.Where = append(q.Where, backend.Cond{Field: "since", Op: backend.Le, Value: backend.IntValue(at.UnixMicro())})
+		rows.q.Limit = 50 // mostly all
 	}
-	row, err := r.findOne(ctx, q)
-	if errors.Is(err, backend.ErrNotFound) && !at.IsZero() { // unless whoever gave it the name had a clock ahead
-		q.Desc = false
-		q.Where[1] = backend.Cond{Field: "since", Op: backend.Gt, Value: backend.IntValue(r.now().Add(clockLeap).UnixMicro())}
-		row, err = r.findOne(ctx, q)
-	}
-	if errors.Is(err, backend.ErrNotFound) {
-		return t, errNoModel(name)
+	row, err := rows.next()
+	for row != nil && err == nil {
+		var t tenure
+		if t, err = decodeTenure(*row); err != nil || at.IsZero() {
+			return t, err
+		}
+		var before *backend.Row
+		if before, err = rows.next(); err != nil {
+			break
+		}
+		begun, err := r.begun(ctx, t, before, at)
+		if err != nil {
+			return t, err
+		}
+		if begun {
+			ended, err := r.byThen(ctx, t.ModelID, t.Until, at)
+			if err == nil && t.Until != 0 && ended {
+				err = fmt.Errorf("model %q at %v: %w", name, at.UTC().Format(time.RFC3339), ErrNotFound)
+			}
+			return t, err
+		}
+		row = before
 	}
 	if err != nil {
-		return t, fmt.Errorf("read name: %w", err)
+		return tenure{}, fmt.Errorf("read name: %w", err)
 	}
-	if t, err = decodeTenure(row); err != nil {
-		return t, err
+	return tenure{}, errNoModel(name)
+}
+
+// begun says whether a tenure had begun by a time. One of a host whose clock was ahead came after the one before it.
+func (r *registry) begun(ctx context.Context, t tenure, before *backend.Row, at time.Time) (bool, error) {
+	begun, err := r.byThen(ctx, t.ModelID, t.Since, at)
+	if err != nil || !begun || t.Since <= at.UnixMicro() || before == nil {
+		return begun, err
 	}
-	if !at.IsZero() && t.Until != 0 && t.Until <= at.UnixMicro() {
-		return t, fmt.Errorf("model %q at %v: %w", name, at.UTC().Format(time.RFC3339), ErrNotFound)
+	last, err := decodeTenure(*before)
+	if err != nil {
+		return false, err
 	}
-	return t, nil
+	return r.byThen(ctx, last.ModelID, last.Until, at)
+}
+
+// byThen says whether a model's event that is dated (in microseconds) was by a time. As in moment, one that is further ahead
+// of this clock than clocks can be apart came right behind the event before it.
+func (r *registry) byThen(ctx context.Context, modelID string, dated int64, at time.Time) (bool, error) {
+	ahead := r.now().Add(clockLeap)
+	if dated <= at.UnixMicro() || dated <= ahead.UnixMicro() {
+		return dated <= at.UnixMicro(), nil
+	}
+	id := backend.Cond{Field: "model_id", Value: backend.StringValue(modelID)}
+	row, err := r.findOne(ctx, backend.Query{Table: tableEvents, Where: []backend.Cond{
+		id, {Field: "time", Value: backend.TimeValue(time.UnixMicro(dated))},
+	}})
+	if err == nil {
+		row, err = r.findOne(ctx, backend.Query{Table: tableEvents, Desc: true, Where: []backend.Cond{
+			id, {Field: "time", Op: backend.Le, Value: backend.TimeValue(ahead)},
+			{Field: backend.PositionField, Op: backend.Lt, Value: row.Key[0]},
+		}})
+	}
+	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, ErrNotFound) {
+		return true, nil // it was the first
+	}
+	if err != nil {
+		return false, fmt.Errorf("read history: %w", err)
+	}
+	e, err := decodeEvent(row, cursorSeen)
+	return err == nil && !e.Time.After(at), err
 }

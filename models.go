@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"strings"
 	"time"
 
@@ -47,7 +48,19 @@ func (r *registry) CreateModel(ctx context.Context, name string, spec ModelSpec)
 // created adds the event of a new model.
 func (c *change) created() (err error) {
 	e := c.event(ModelCreated, 0)
-	e.After, err = jsonFields(&c.model.Model)
+	if e.After, err = jsonFields(&c.model.Model); err != nil {
+		return err
+	}
+	return c.noteTurn(e)
+}
+
+// noteTurn tells in the event which of the name's models this is, of those behind the first.
+func (c *change) noteTurn(e *Event) error {
+	if c.turn <= 1 {
+		return nil
+	}
+	turn, err := jsonFields(map[string]int64{"turn": c.turn})
+	maps.Copy(e.After, turn)
 	return err
 }
 
@@ -142,44 +155,40 @@ func checkPatch(description *string, tags map[string]string) error {
 
 // nameModel records that the model has this name from now on. afterName was called for it.
 func (c *change) nameModel(name string) error {
-	return c.putName(name, tenure{ModelID: c.model.ID}, c.now.UnixMicro())
+	return c.putName(name, c.turn, tenure{ModelID: c.model.ID, Since: c.now.UnixMicro()})
 }
 
-// afterName moves the time of the change behind all that is known of a name that becomes the model's: whatever the
-// clock says, a name has one model at a time, and each of them its own time. It returns what stands by the name.
+// afterName makes a name the next of which the model takes possession, and the time of the change not before it became
+// free: a name has one model at a time, unless whoever took it away had a clock ahead. It returns what stands by the name.
 func (c *change) afterName(name string) (guard, error) {
-	rows, err := c.names(name)
-	if err != nil || len(rows) == 0 {
+	turn, last, err := c.lastTenure(name)
+	c.turn = turn + 1
+	if err != nil || turn == 0 {
 		return guard{}, err
 	}
-	last, err := decodeTenure(rows[0])
-	if err != nil {
-		return guard{}, err
-	}
-	free := rows[0].Key[1].Int() + 1
-	if last.Until <= c.now.Add(clockLeap).UnixMicro() { // else whoever took the name away had a clock ahead
-		free = max(free, last.Until)
-	}
-	if c.now.UnixMicro() < free {
-		c.now = time.UnixMicro(free).UTC()
-	}
-	return last.Guard, nil
+	c.now, err = settleTime(c.tx, c.now, time.UnixMicro(last.Until).UTC())
+	return last.Guard, err
 }
 
-// names reads the newest tenure of a name.
-func (c *change) names(name string) ([]backend.Row, error) {
+// lastTenure reads the newest tenure of a name and which it is, from 1 on; 0: nobody ever had it.
+func (c *change) lastTenure(name string) (turn int64, t tenure, err error) {
 	rows, err := c.tx.Find(backend.Query{Table: tableNames, Desc: true, Limit: 1,
 		Where: []backend.Cond{{Field: "name", Value: backend.StringValue(name)}}})
 	if err != nil {
-		return nil, fmt.Errorf("read name: %w", err)
+		return 0, t, fmt.Errorf("read name: %w", err)
 	}
-	return rows, nil
+	if len(rows) == 0 {
+		return 0, t, nil
+	}
+	t, err = decodeTenure(rows[0])
+	return rows[0].Key[1].Int(), t, err
 }
 
-// tenure says which model has or had a name.
+// tenure says which model has or had a name, and when, in microseconds since the Unix epoch.
 type tenure struct {
 	ModelID string `json:"model_id"`
-	Until   int64  `json:"until,omitempty"` // microseconds since the Unix epoch; 0: it has it still
+	Since   int64  `json:"since"`
+	Until   int64  `json:"until,omitempty"` // 0: it has it still
 	Guard   guard  `json:"guard,omitzero"`  // when it was left
 }
 
@@ -194,12 +203,12 @@ func decodeTenure(row backend.Row) (t tenure, err error) {
 	return t, nil
 }
 
-func (c *change) putName(name string, t tenure, since int64) error {
+func (c *change) putName(name string, turn int64, t tenure) error {
 	doc, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("encode name: %w", err)
 	}
-	err = c.tx.Put(tableNames, backend.Row{Key: backend.Key{backend.StringValue(name), backend.IntValue(since)}, Fields: t.fields(), Doc: doc})
+	err = c.tx.Put(tableNames, backend.Row{Key: backend.Key{backend.StringValue(name), backend.IntValue(turn)}, Fields: t.fields(), Doc: doc})
 	if err != nil {
 		return fmt.Errorf("write name: %w", err)
 	}
@@ -208,14 +217,15 @@ func (c *change) putName(name string, t tenure, since int64) error {
 
 // unnameModel records that the model has lost its name.
 func (c *change) unnameModel(name string) error {
-	rows, err := c.names(name)
+	turn, t, err := c.lastTenure(name)
 	if err != nil {
 		return err
 	}
-	if len(rows) == 0 {
+	if turn == 0 {
 		return fmt.Errorf("name %q: %w: not recorded", name, ErrCorrupt)
 	}
-	return c.putName(name, tenure{ModelID: c.model.ID, Until: c.now.UnixMicro(), Guard: c.model.guard()}, rows[0].Key[1].Int())
+	t.Until, t.Guard = c.now.UnixMicro(), c.model.guard()
+	return c.putName(name, turn, t)
 }
 
 func (r *registry) RenameModel(ctx context.Context, name, newName string, opts *ChangeOptions) (m *Model, err error) {
@@ -297,8 +307,10 @@ func (c *change) rename(newName string) error {
 	c.model.Name = newName
 	c.isNew = true // under this name
 	e := c.event(ModelRenamed, 0)
-	e.Before, e.After, err = diff(map[string]string{"name": name}, map[string]string{"name": newName})
-	return err
+	if e.Before, e.After, err = diff(map[string]string{"name": name}, map[string]string{"name": newName}); err != nil {
+		return err
+	}
+	return c.noteTurn(e)
 }
 
 // eachVersion calls fn with the model's versions, a batch at a time.

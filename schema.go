@@ -114,9 +114,10 @@ func registryTables() []backend.Table {
 			},
 		},
 		{
-			// Which model had a name from when on (microseconds) until when: a name outlives renames and deletions.
+			// Which models had a name, one after the other: a name outlives renames and deletions. From when until when is
+			// no part of the key, since clocks say that, and are not trusted with an order.
 			Name:    tableNames,
-			Key:     []backend.Field{{Name: "name"}, {Name: "since", Kind: backend.Int}},
+			Key:     []backend.Field{{Name: "name"}, {Name: "turn", Kind: backend.Int}},
 			Fields:  []backend.Field{{Name: "model_id"}},
 			Indexes: []backend.Index{{Fields: []string{"model_id"}}},
 		},

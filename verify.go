@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/modelregistry-go/modelregistry/backend"
@@ -180,7 +181,8 @@ func (v *verifier) events() error {
 	return nil
 }
 
-// names compares what is recorded of the model's names with what the events say.
+// names compares what is recorded of the model's names with what the events say: when it had them, and what stands by
+// those that it left.
 func (v *verifier) names() error {
 	rows, err := v.tx.Find(backend.Query{Table: tableNames, Fields: true, Where: []backend.Cond{
 		{Field: "model_id", Value: backend.StringValue(v.report.ModelID)},
@@ -188,25 +190,33 @@ func (v *verifier) names() error {
 	if err != nil {
 		return fmt.Errorf("read names: %w", err)
 	}
-	for _, row := range rows {
-		t, err := decodeTenure(row)
+	told := slices.Clone(v.story.names)
+	slices.SortStableFunc(told, func(a, b naming) int { return strings.Compare(a.name, b.name) }) // as rows are
+	for i, row := range rows {
+		is, err := decodeTenure(row)
 		if err != nil {
 			return err
 		}
-		name, since := row.Key[0].Str(), row.Key[1].Int()
-		if problem := misfit(row, t.fields()); problem != "" {
+		name, since := row.Key[0].Str(), time.UnixMicro(is.Since).UTC().Format(time.RFC3339Nano)
+		if problem := misfit(row, is.fields()); problem != "" {
 			return v.fail(nil, "name %q is found by another %s", name, problem)
 		}
-		at := slices.IndexFunc(v.story.names, func(n naming) bool { return n.name == name && n.since == since })
-		if at < 0 {
-			return v.fail(nil, "name %q leads to the model from %s on, and its history does not say so", name, time.UnixMicro(since).UTC().Format(time.RFC3339Nano))
+		if i >= len(told) || name != told[i].name || row.Key[1].Int() != told[i].turn || is.Since != told[i].since {
+			return v.fail(nil, "name %q leads to the model from %s on, and its history does not say so", name, since)
 		}
-		if t.Until != v.story.names[at].until {
+		if is.Until != told[i].until {
 			return v.fail(nil, "the model loses the name %q at another time than its history says", name)
 		}
+		problem, err := firstDifference(is.Guard, told[i].guard)
+		if err != nil {
+			return err
+		}
+		if problem != "" {
+			return v.fail(nil, "what stands by the name %q, which the model left, differs from its history in %s", name, problem)
+		}
 	}
-	if len(rows) != len(v.story.names) {
-		return v.fail(nil, "%d of the names that the model had are recorded; its history has %d", len(rows), len(v.story.names))
+	if len(rows) != len(told) {
+		return v.fail(nil, "%d of the names that the model had are recorded; its history has %d", len(rows), len(told))
 	}
 	return nil
 }

@@ -27,7 +27,9 @@ type story struct {
 // naming is a name that the model had, in microseconds since the Unix epoch; until is 0 of the one it has.
 type naming struct {
 	name         string
+	turn         int64 // which of the name's models it is, from 1 on
 	since, until int64
+	guard        guard // as the model left it
 }
 
 func newStory() *story {
@@ -45,20 +47,28 @@ func (s *story) tell(e *Event) (problem string) {
 	switch e.Kind {
 	case ModelCreated:
 		s.fields, s.name = maps.Clone(e.After), e.Model
-		s.names = append(s.names, naming{name: e.Model, since: e.Time.UnixMicro()})
+		if err := s.takeName(e); err != nil {
+			return "the turn of its name cannot be read"
+		}
 	case ModelUpdated:
 		for name := range e.Before {
 			delete(s.fields, name)
 		}
 		maps.Copy(s.fields, e.After)
 	case ModelRenamed:
-		s.names[len(s.names)-1].until = e.Time.UnixMicro()
+		if err := s.leaveName(e); err != nil {
+			return "what the model required cannot be read"
+		}
 		if err := json.Unmarshal(e.After["name"], &s.name); err != nil {
 			return "it does not say the new name"
 		}
-		s.names = append(s.names, naming{name: s.name, since: e.Time.UnixMicro()})
+		if err := s.takeName(e); err != nil {
+			return "the turn of its name cannot be read"
+		}
 	case ModelDeleted:
-		s.names[len(s.names)-1].until = e.Time.UnixMicro()
+		if err := s.leaveName(e); err != nil {
+			return "what the model required cannot be read"
+		}
 		s.deleted = true
 	case VersionRegistered:
 		if s.last++; e.Version != s.last {
@@ -82,6 +92,23 @@ func (s *story) tell(e *Event) (problem string) {
 		}
 	}
 	return ""
+}
+
+// takeName begins the model's having its name.
+func (s *story) takeName(e *Event) error {
+	told := struct {
+		Turn int64 `json:"turn"`
+	}{1}
+	err := decodeFields(e.After, &told)
+	s.names = append(s.names, naming{name: s.name, turn: told.Turn, since: e.Time.UnixMicro()})
+	return err
+}
+
+// leaveName ends the model's having its name, which keeps what the model required then.
+func (s *story) leaveName(e *Event) error {
+	n := &s.names[len(s.names)-1]
+	n.until = e.Time.UnixMicro()
+	return decodeFields(s.fields, &n.guard)
 }
 
 // model is the model as the events made it.

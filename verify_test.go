@@ -35,6 +35,8 @@ func tamperable(t *testing.T) (r modelregistry.Registry, db *sql.DB) {
 	require.NoError(t, r.DeleteVersion(ctx, "fraud", 4, nil))
 	_, err = r.Register(ctx, "other", modelregistry.VersionSpec{})
 	require.NoError(t, err)
+	_, err = r.UpdateModel(ctx, "other", modelregistry.ModelPatch{ProtectAliases: []string{"champion"}})
+	require.NoError(t, err)
 	_, err = r.RenameModel(ctx, "other", "another", nil)
 	require.NoError(t, err)
 	data := modelregistry.Node{Kind: modelregistry.Dataset, Name: "iris"}
@@ -82,8 +84,10 @@ func TestVerifyFindsWhatSQLChanged(t *testing.T) {
 		"a model's row":                      {`DELETE FROM models WHERE name = 'fraud'`, "neither a model's row", false},
 		"a model's row under another name":   {`UPDATE models SET name = 'freud' WHERE name = 'fraud'`, "under the name", false},
 		"the end of the chain":               {`UPDATE models SET doc = replace(doc, '"seq":', '"seq":1')`, "the chain ends", false},
-		"a name that is another model's":     {`INSERT INTO names SELECT 'another', since + 1, model_id, doc FROM names WHERE name = 'fraud'`, `"another" leads to the model`, false},
+		"a name that is another model's":     {`INSERT INTO names SELECT 'another', turn + 1, model_id, doc FROM names WHERE name = 'fraud'`, `"another" leads to the model`, false},
 		"a name that nobody had":             {`INSERT INTO names VALUES ('ghost', 1, 'x', '{"model_id":"x"}')`, `"ghost" leads to a model "x" that never was`, true},
+		"the turn of a name":                 {`UPDATE names SET turn = turn + 1 WHERE name = 'other'`, `"other" leads to the model`, true},
+		"what stands by a name that is left": {`UPDATE names SET doc = replace(doc, 'champion', 'ex') WHERE name = 'other'`, `stands by the name "other"`, true},
 		"a name that is gone":                {`DELETE FROM names WHERE name = 'other'`, "names that the model had", true},
 		"when a name went to another":        {`UPDATE names SET doc = replace(doc, '"until":', '"until":1') WHERE name = 'other'`, `loses the name "other"`, true},
 		"a model without anything":           {`DELETE FROM models WHERE name = 'fraud'; DELETE FROM names WHERE name = 'fraud'; DELETE FROM versions WHERE model = 'fraud'`, "neither a model's row", true},
