@@ -119,7 +119,7 @@ func statementBudgets(t *testing.T, r modelregistry.Registry, count *sqlcount.Co
 			require.Len(t, page.Artifacts, 100)
 			return err
 		}},
-		{"register 1500 artifacts", 18, func() error {
+		{"register 1500 artifacts", 21, func() error {
 			_, err := r.Register(ctx, "fraud", modelregistry.VersionSpec{Artifacts: "1/run"})
 			return err
 		}},

@@ -51,11 +51,24 @@ func (r *registry) addCopy(ctx context.Context, uri, model string, spec VersionS
 	if u.RunID != "" {
 		return nil, fmt.Errorf("%w: what a run left is no version; give Register its path as Artifacts", ErrInvalid)
 	}
+	content := r.newContentCheck()
+	if r.blobs != nil {
+		src, err := u.find(r.find(ctx))
+		if err == nil {
+			err = content.version(ctx, r.find(ctx), src)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	var v *Version
 	locks := append(originLocks(spec.Lineage), modelLock(u.Model))
 	err = r.changeModel(ctx, model, spec.Reason, !spec.ExistingModel, locks, func(c *change) error {
 		src, err := u.find(c.tx.Find)
 		if err != nil {
+			return err
+		}
+		if err := content.version(ctx, c.tx.Find, src); err != nil { // if it is another by now
 			return err
 		}
 		if c.isNew {

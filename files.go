@@ -320,7 +320,11 @@ func (r *registry) openBlob(ctx context.Context, digest string) (io.ReadCloser, 
 	body, err := r.blobs.Open(ctx, digest)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		// Not what was asked for is missing, but what was promised for it. The store's own words may tell of its places.
-		return nil, fmt.Errorf("%w: the content %s is lost from the store; registering the same files again brings it back", ErrCorrupt, digest)
+		return nil, errLostContent(digest)
 	}
 	return body, err
+}
+
+func errLostContent(digest string) error {
+	return fmt.Errorf("%w: the content %s is lost from the store; registering the same files again brings it back", ErrCorrupt, digest)
 }

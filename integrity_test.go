@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -133,6 +135,55 @@ func TestReadingABlobThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A version is not made of content that the store has lost: by a copy, or of artifacts.
+func TestNoVersionOfLostContent(t *testing.T) {
+	ctx := t.Context()
+	blobs := memBlobs(t)
+	r := newRegistry(t, memory.New(), blobs)
+	files := fstest.MapFS{}
+	for i := range 40 {
+		files[fmt.Sprintf("shard-%02d", i)] = &fstest.MapFile{Data: []byte{byte(i)}}
+	}
+	files["also-07"] = files["shard-07"]
+	v, err := r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: files})
+	require.NoError(t, err)
+	require.NoError(t, r.LogArtifacts(ctx, "1/run", files, nil))
+	list, err := r.Manifest(ctx, v)
+	require.NoError(t, err)
+	lost := list[slices.IndexFunc(list, func(f modelregistry.File) bool { return f.Path == "shard-07" })]
+	ways := map[string]func(model string) error{
+		"CopyVersion": func(model string) error { _, err := r.CopyVersion(ctx, "models:/fraud/1", model, nil); return err },
+		"CopyOf": func(model string) error {
+			_, err := r.Register(ctx, model, modelregistry.VersionSpec{CopyOf: "models:/fraud/1"})
+			return err
+		},
+		"Artifacts": func(model string) error {
+			_, err := r.Register(ctx, model, modelregistry.VersionSpec{Artifacts: "1/run"})
+			return err
+		},
+	}
+	require.NoError(t, blobs.Remove(ctx, lost.Digest))
+	for name, make := range ways {
+		err := make(name)
+		require.ErrorIs(t, err, modelregistry.ErrCorrupt, name)
+		require.NotErrorIs(t, err, modelregistry.ErrNotFound, name)
+		require.ErrorContains(t, err, lost.Digest, name)
+		require.ErrorContains(t, err, "-07", name)
+		_, err = r.Model(ctx, name)
+		require.ErrorIs(t, err, modelregistry.ErrNotFound, name)
+	}
+	_, err = r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: files})
+	require.NoError(t, err)
+	for name, make := range ways {
+		require.NoError(t, make(name))
+	}
+	without := newRegistry(t, memory.New(), nil)
+	_, err = without.Register(ctx, "fraud", modelregistry.VersionSpec{})
+	require.NoError(t, err)
+	_, err = without.CopyVersion(ctx, "models:/fraud/1", "other", nil)
+	require.NoError(t, err)
+}
+
 // What rots at equal size is stored anew by registering the same files: small content always, large content where it
 // begins otherwise, and anywhere if it is verified.
 func TestRegisteringAgainMendsContent(t *testing.T) {
@@ -188,7 +239,7 @@ func TestRegisteringAgainMendsContent(t *testing.T) {
 	}
 }
 
-// Equal content is there once, and a copy touches no blob at all.
+// Equal content is there once, and a copy stores nothing.
 func TestEqualFilesAreStoredOnce(t *testing.T) {
 	ctx := t.Context()
 	blobs := &tampered{Store: memBlobs(t)}

@@ -229,5 +229,9 @@ func (r *registry) lostManifest(ctx context.Context, v *Version) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("list of files %s: %w: the version was deleted", v.Digest, ErrNotFound)
 	}
+	return errLostManifest(v)
+}
+
+func errLostManifest(v *Version) error {
 	return fmt.Errorf("list of files %s: %w: it is lost; registering the same files again brings it back", v.Digest, ErrCorrupt)
 }

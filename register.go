@@ -121,11 +121,15 @@ func (spec *VersionSpec) draft() (v Version, semver Semver, err error) {
 func (r *registry) addVersion(ctx context.Context, model string, draft Version, semver Semver, spec VersionSpec, up *upload) (*Version, error) {
 	var v *Version
 	var locks []string
+	content := r.newContentCheck()
 	switch {
 	case up != nil:
 		locks = []string{manifestLock(up.digest), anyUploadLock()}
 	case spec.Artifacts != "":
 		locks = append(artifactLocks(spec.Artifacts), anyUploadLock()) // see removeManifests
+		if err := content.artifacts(ctx, spec.Artifacts); err != nil {
+			return nil, err
+		}
 	}
 	locks = append(locks, originLocks(spec.Lineage)...)
 	err := r.changeModel(ctx, model, spec.Reason, !spec.ExistingModel, locks, func(c *change) error {
@@ -142,7 +146,7 @@ func (r *registry) addVersion(ctx context.Context, model string, draft Version, 
 		fresh := draft
 		v = &fresh
 		if spec.Artifacts != "" {
-			if err := c.takeArtifacts(v, spec.Artifacts); err != nil {
+			if err := c.takeArtifacts(ctx, v, spec.Artifacts, content); err != nil {
 				return err
 			}
 		}
@@ -155,13 +159,16 @@ func (r *registry) addVersion(ctx context.Context, model string, draft Version, 
 }
 
 // takeArtifacts gives v the files that are at a path now, whose locks are held.
-func (c *change) takeArtifacts(v *Version, path string) error {
+func (c *change) takeArtifacts(ctx context.Context, v *Version, path string, content *contentCheck) error {
 	files, err := filesAt(c.tx.Find, path)
 	if err != nil {
 		return err
 	}
 	if len(files) == 0 {
 		return fmt.Errorf("artifacts at %q: %w", path, ErrNotFound)
+	}
+	if err := content.files(ctx, files); err != nil {
+		return err
 	}
 	v.setFiles(files)
 	return putManifest(c.tx, v.Digest, files)

@@ -86,6 +86,7 @@ type VersionStore interface {
 	// CopyVersion registers the version that uri names once more, in another model or the same: same files (no byte is
 	// copied), description, tags, params, metrics, run, source, signature, provenance and serving facts; no stage, alias,
 	// envelope or endpoint; derived-from the original. The semantic version is kept where the target has none like it.
+	// ErrCorrupt: the store has lost content of the files.
 	CopyVersion(ctx context.Context, uri, toModel string, opts *ChangeOptions) (*Version, error)
 	// Manifest lists the version's files in byte order of their paths.
 	Manifest(ctx context.Context, v *Version) ([]File, error)

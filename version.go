@@ -88,10 +88,10 @@ type VersionSpec struct {
 	Files fs.FS
 	// Artifacts, instead of Files, is a directory among the registry's artifacts (see ArtifactStore and Run.ArtifactPath),
 	// or one file, which the version then has under its last element. The version gets the files as they are at that
-	// moment, and no byte is copied. ErrNotFound: there are none.
+	// moment, and no byte is copied. ErrNotFound: there are none. ErrCorrupt: the store has lost their content.
 	Artifacts string
 	// CopyOf, instead of Files, is the URI of a version: the new one gets the same files, and no byte is copied, is
-	// derived-from it, and has nothing else of it. See CopyVersion.
+	// derived-from it, and has nothing else of it. ErrCorrupt: the store has lost their content. See CopyVersion.
 	CopyOf string
 	// ExistingModel says that the model has to be there: it is not created but ErrNotFound.
 	ExistingModel bool
