@@ -196,22 +196,32 @@ func eachBelow(find func(backend.Query) ([]backend.Row, error), dir string, fn f
 // artifactsBelow is all that is below a directory, with paths relative to it.
 func artifactsBelow(find func(backend.Query) ([]backend.Row, error), dir string) ([]artifact, error) {
 	var all []artifact
-	err := eachBelow(find, dir, func(rows []backend.Row) error {
+	err := eachArtifactBelow(find, dir, func(a artifact) error {
+		all = append(all, a)
+		return nil
+	})
+	return all, err
+}
+
+// eachArtifactBelow calls fn with all that is below a directory, with paths relative to it.
+func eachArtifactBelow(find func(backend.Query) ([]backend.Row, error), dir string, fn func(artifact) error) error {
+	return eachBelow(find, dir, func(rows []backend.Row) error {
 		for _, row := range rows {
 			a, err := decodeArtifact(row)
 			if err != nil {
 				return err
 			}
 			a.Path = strings.TrimPrefix(a.Path[len(dir):], "/")
-			all = append(all, a)
+			if err := fn(a); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
-	return all, err
 }
 
 // filesAt are the files below a directory, with paths relative to it, in byte order of these; or the one file that the
-// path names, under its last element. None if nothing is there.
+// path names, under its last element. None if nothing is there. ErrInvalid: more than a version can have.
 func filesAt(find func(backend.Query) ([]backend.Row, error), path string) ([]File, error) {
 	there, err := findArtifacts(find, map[string]artifact{path: {}})
 	if err != nil || len(there) == 0 {
@@ -221,15 +231,17 @@ func filesAt(find func(backend.Query) ([]backend.Row, error), path string) ([]Fi
 		_, f.Path = splitPath(f.Path)
 		return []File{f}, nil
 	}
-	all, err := artifactsBelow(find, path)
+	var files []File
+	var limit listLimit
+	err = eachArtifactBelow(find, path, func(a artifact) error {
+		if a.dir {
+			return nil
+		}
+		files = append(files, a.File)
+		return limit.add(a.Path)
+	})
 	if err != nil {
 		return nil, err
-	}
-	var files []File
-	for _, a := range all {
-		if !a.dir {
-			files = append(files, a.File)
-		}
 	}
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return files, nil

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelregistry-go/modelregistry"
+	"github.com/modelregistry-go/modelregistry/backend/memory"
+	"github.com/modelregistry-go/modelregistry/internal/sqlcount"
 	"github.com/modelregistry-go/modelregistry/internal/stores"
 )
 
@@ -38,4 +40,69 @@ func TestVersionOfManyFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Removed, 256)
 	require.Equal(t, 1, report.Manifests)
+}
+
+// A version of artifacts has no more files than one of Files: who reads its list holds it in memory.
+func TestVersionOfTooManyArtifacts(t *testing.T) {
+	ctx := t.Context()
+	r := newRegistry(t, memory.New(), memBlobs(t))
+	run, err := r.StartRun(ctx, modelregistry.RunSpec{})
+	require.NoError(t, err)
+	for _, half := range []string{"a", "b"} { // each below 32 MiB of paths
+		files := fstest.MapFS{}
+		dir := strings.Repeat("d", 900) + half
+		for i := range 19_000 {
+			files[fmt.Sprintf("%s/%08d", dir, i)] = &fstest.MapFile{}
+		}
+		require.NoError(t, r.LogArtifacts(ctx, run.ArtifactPath("model"), files, nil))
+	}
+	_, err = r.Register(ctx, "fraud", modelregistry.VersionSpec{Artifacts: run.ArtifactPath("model")})
+	require.ErrorIs(t, err, modelregistry.ErrInvalid)
+	require.ErrorContains(t, err, "too many files")
+	_, err = r.Resolve(ctx, run.URI("model"))
+	require.ErrorIs(t, err, modelregistry.ErrInvalid)
+	_, err = r.Register(ctx, "fraud", modelregistry.VersionSpec{Artifacts: run.ArtifactPath("model/" + strings.Repeat("d", 900) + "a")})
+	require.NoError(t, err)
+}
+
+// What a version costs in statements grows with its files by the thousand only.
+func TestStatementsOfManyFiles(t *testing.T) {
+	onCountedRegistries(t, func(t *testing.T, r modelregistry.Registry, count *sqlcount.Counter) {
+		ctx := t.Context()
+		const few, many = 1_000, 10_000
+		cost := map[int]map[string]int{}
+		for _, n := range []int{few, many} {
+			model := fmt.Sprint("m", n)
+			files := fstest.MapFS{}
+			for i := range n {
+				files[fmt.Sprintf("d%d/%08d", i%3, i)] = &fstest.MapFile{}
+			}
+			require.NoError(t, r.LogArtifacts(ctx, model, files, nil))
+			cost[n] = map[string]int{}
+			var v *modelregistry.Version
+			for _, c := range []struct {
+				name string
+				call func() error
+			}{
+				{"register files", func() (err error) {
+					v, err = r.Register(ctx, model, modelregistry.VersionSpec{Files: files})
+					return err
+				}},
+				{"register artifacts", func() error {
+					_, err := r.Register(ctx, model, modelregistry.VersionSpec{Artifacts: model})
+					return err
+				}},
+				{"copy", func() error { _, err := r.CopyVersion(ctx, v.URI(), model, nil); return err }},
+				{"list", func() error { _, err := r.Manifest(ctx, v); return err }},
+			} {
+				count.Take()
+				require.NoError(t, c.call(), c.name)
+				cost[n][c.name] = len(count.Take())
+			}
+		}
+		for name, perThousand := range map[string]int{"register files": 1, "register artifacts": 5, "copy": 1, "list": 1} {
+			more := cost[many][name] - cost[few][name]
+			require.LessOrEqual(t, more, perThousand*(many-few)/1000, "%s: %d statements for %d files, %d for %d", name, cost[few][name], few, cost[many][name], many)
+		}
+	})
 }
