@@ -130,7 +130,6 @@ type searchSubject struct {
 	page       int      // how many a page holds at most; 0 is maxPageSize
 	scan       string   // a field in whose order all that meets a filter is best read; "" is the order of the key
 	small      bool     // the documents are short: a page of them can be read at once
-	measured   bool     // a metric has several values: for each data set one
 	aside      *aside   // where tags, params, metrics and sets are; nil: in the rows
 }
 

@@ -91,8 +91,10 @@ func (c *condition) holds(x found, spent *effort) bool {
 
 // A measuredFound has several values of a metric.
 type measuredFound interface {
-	// values are those that are numbers, measured on one of the data sets.
+	// values are those that are numbers, measured on one of the data sets; with "" of all keys.
 	values(key string, about []MetricDataset) []float64
+	// newest is the newest of them, which may be NaN.
+	newest(key string, about []MetricDataset) (value float64, ok bool)
 }
 
 // holdsAny says whether one of several values of a metric meets the condition.

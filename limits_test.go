@@ -236,6 +236,14 @@ func TestWhatReachesKeysIsBoundedInBytes(t *testing.T) {
 			_, err := r.CreateLoggedModel(ctx, modelregistry.LoggedModelSpec{Name: s, Type: s, Params: map[string]string{s: s}, Tags: map[string]string{s: s}})
 			return err
 		}},
+		{"points of a logged model", func(r modelregistry.Registry, s string) error {
+			m, err := r.CreateLoggedModel(ctx, modelregistry.LoggedModelSpec{})
+			if err != nil {
+				return err
+			}
+			return run(r, modelregistry.RunSpec{}, modelregistry.RunEntries{
+				Metrics: []modelregistry.MetricPoint{{Key: s, Value: 1, ModelID: m.ID, DatasetName: s, DatasetDigest: s}}})
+		}},
 		{"webhook", func(r modelregistry.Registry, s string) error {
 			_, err := r.CreateWebhook(ctx, modelregistry.WebhookSpec{Name: s, URL: "https://example.com", Events: []string{s}})
 			return err
@@ -294,6 +302,7 @@ func TestWhatReachesKeysIsBoundedInBytes(t *testing.T) {
 			"models.id": "made here", "chains.id": "a model's", "facts.model_id": "made here", "facts.kind": "one of five", "uploads.id": "made here",
 			"condemned.digest": "a digest", "manifests.digest": "a digest", "approvals.id": "made here", "versions.semver": "at most 128",
 			"logged_models.id": "made here", "webhooks.id": "made here", "runs.id": "made here", "edges.type": "at most 64", "run_entries.run": "made here", "points.run": "made here", "points.value": "the bits of a number",
+			"model_points.model": "made here", "model_points.run": "made here", "model_points.value": "the bits of a number", "model_points.data": "a hash",
 		}
 		b.keyed(func(table *backend.Table, field string) {
 			name := table.Name + "." + field

@@ -40,10 +40,11 @@ type LoggedModel struct {
 	Artifacts     string            `json:"artifacts"` // where its files are; see Run
 	Tags          Map[string]       `json:"tags,omitzero"`
 	Params        Map[string]       `json:"params,omitzero"`
-	Metrics       []LoggedMetric    `json:"metrics,omitempty"` // the newest of each key and data set, in their order; see Run
-	Created       time.Time         `json:"created"`
-	Updated       time.Time         `json:"updated"`
-	Deleted       bool              `json:"deleted,omitempty"` // and can be restored
+	// Metrics are all points about it, in order of key, data set, time and step; of more than 10,000 the newest.
+	Metrics []LoggedMetric `json:"metrics,omitempty"`
+	Created time.Time      `json:"created"`
+	Updated time.Time      `json:"updated"`
+	Deleted bool           `json:"deleted,omitempty"` // and can be restored
 }
 
 // A LoggedMetric is a point about a logged model, and the run that logged it.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -55,18 +54,13 @@ func decodeLoggedModel(row backend.Row) (*LoggedModel, error) {
 	return m, nil
 }
 
+// row is what of the model is in its own row: its points are not; see modelPoints.
 func (m *LoggedModel) row() (backend.Row, error) {
-	doc, err := json.Marshal(m)
+	bare := *m
+	bare.Metrics = nil
+	doc, err := json.Marshal(&bare)
 	if err != nil {
 		return backend.Row{}, fmt.Errorf("encode logged model: %w", err)
-	}
-	metrics := map[string]backend.Value{}
-	for _, p := range m.Metrics {
-		if newest, _ := m.metric(p.Key); !math.IsNaN(newest) {
-			metrics[p.Key] = backend.FloatValue(newest)
-		} else if !math.IsNaN(p.Value) { // on other data it is a number
-			metrics[p.Key] = backend.FloatValue(p.Value)
-		}
 	}
 	return backend.Row{
 		Key: backend.Key{backend.StringValue(m.ID)},
@@ -81,7 +75,6 @@ func (m *LoggedModel) row() (backend.Row, error) {
 			"updated":    backend.TimeValue(m.Updated),
 			"tags":       stringField(m.Tags),
 			"params":     stringField(m.Params),
-			"metrics":    metrics,
 		},
 		Doc: doc,
 	}, nil
@@ -89,7 +82,7 @@ func (m *LoggedModel) row() (backend.Row, error) {
 
 // checkSize bounds what is read and written with every call about a logged model.
 func (m *LoggedModel) checkSize() error {
-	for what, n := range map[string]int{"tags": m.Tags.Len(), "params": m.Params.Len(), "metrics": len(m.Metrics)} {
+	for what, n := range map[string]int{"tags": m.Tags.Len(), "params": m.Params.Len()} {
 		if n > maxEntries {
 			return fmt.Errorf("logged model %s: %w: it would have %d %s, at most %d", m.ID, ErrInvalid, n, what, maxEntries)
 		}
@@ -183,7 +176,7 @@ func (r *registry) loggedModel(ctx context.Context, id string) (*LoggedModel, er
 	if m.Deleted {
 		return nil, errNoLoggedModel(id)
 	}
-	return m, nil
+	return m, readModelPoints(r.find(ctx), m)
 }
 
 func (r *registry) UpdateLoggedModel(ctx context.Context, id string, patch LoggedModelPatch) (*LoggedModel, error) {
@@ -211,7 +204,10 @@ func (r *registry) updateLoggedModel(ctx context.Context, id string, patch Logge
 		if err := m.change(patch); err != nil {
 			return err
 		}
-		return m.put(tx, now)
+		if err := m.put(tx, now); err != nil {
+			return err
+		}
+		return readModelPoints(tx.Find, m)
 	})
 	if err != nil {
 		return nil, err

@@ -181,7 +181,7 @@ func nonsensical(ctx context.Context, method reflect.Value, name string, n nonse
 func dump(t *testing.T, b backend.Backend) string {
 	var text strings.Builder
 	for _, table := range []string{"models", "versions", "events", "manifests", "edges", "nodes", "facts", "approvals", "experiments", "runs",
-		"run_entries", "points", "logged_models", "artifacts", "webhooks", "outcomes", "names"} {
+		"run_entries", "points", "logged_models", "model_points", "artifacts", "webhooks", "outcomes", "names"} {
 		rows, err := b.Find(t.Context(), backend.Query{Table: table})
 		if err != nil {
 			continue // it has another name by now

@@ -52,7 +52,7 @@ func (r *registry) logRun(ctx context.Context, id string, entries RunEntries) er
 			return err
 		}
 		if len(about) > 0 { // first, for a model may not be there
-			if err := logModelMetrics(tx, now, id, about); err != nil {
+			if err := logModelPoints(tx, id, about); err != nil {
 				return err
 			}
 		}

@@ -9,6 +9,7 @@ const (
 	tableRunEntries   = "run_entries"
 	tablePoints       = "points"
 	tableLoggedModels = "logged_models"
+	tableModelPoints  = "model_points"
 	tableArtifacts    = "artifacts"
 	tableWebhooks     = "webhooks"
 )
@@ -86,7 +87,6 @@ func runTables() []backend.Table {
 				{Name: "updated", Kind: backend.Time},
 				{Name: "tags", Shape: backend.Map},
 				{Name: "params", Shape: backend.Map},
-				{Name: "metrics", Shape: backend.Map, Kind: backend.Float}, // the newest of each key
 			},
 			Indexes: []backend.Index{
 				{Fields: []string{"experiment"}},
@@ -96,7 +96,22 @@ func runTables() []backend.Table {
 				{Fields: []string{"updated"}},
 				{Fields: []string{"tags"}},
 				{Fields: []string{"params"}},
-				{Fields: []string{"metrics"}},
+			},
+		},
+		{
+			// Every point that is about a logged model. All of it is key, as in points.
+			Name: tableModelPoints,
+			Key: []backend.Field{
+				{Name: "model"}, {Name: "metric"}, {Name: "time", Kind: backend.Int}, {Name: "step", Kind: backend.Int},
+				{Name: "value"}, // the bits, so that text sorts as the numbers do
+				{Name: "run"},
+				{Name: "data"}, // a hash of the data set, which has a long name and a long digest; "" without one
+			},
+			Fields: []backend.Field{{Name: "experiment"}}, // of the model, which never changes
+			Indexes: []backend.Index{
+				{Fields: []string{"experiment", "metric", "value"}},
+				{Fields: []string{"metric", "value"}},
+				{Fields: []string{"model", "time"}},
 			},
 		},
 		{

@@ -61,6 +61,10 @@ import (
 // first 512 bytes. In an order by metrics, params, tags, end_time, artifact_uri or artifact_location a filter must select at
 // most 10,000, as is mostly so within one experiment.
 //
+// A logged model may have many points of a metric: it meets a condition if any of them does, and is ordered by the newest,
+// by time and then step. metrics.key ON 'data set' orders by the newest that was measured on that data, and
+// metrics.key ON 'data set' 'digest' by that on just this state of it.
+//
 // # Pages
 //
 // A page holds at most PageSize of them. Its Next is the PageToken of the next page, with the same Filter and

@@ -16,7 +16,8 @@ import (
 
 // An aside is how a subject's rows are found by, and told, what is in another table.
 type aside struct {
-	table string // the first part of its key is the key of the subject's rows
+	table string            // the first part of its key is the key of the subject's rows
+	holds func(entity) bool // what conditions are about it
 	// lookup translates a condition to ones on that table; nil: it cannot be looked up. exact: they say all of it.
 	lookup func(c *condition) (where []backend.Cond, exact bool)
 	// bytes is about how long what a row has there is.
@@ -152,7 +153,12 @@ func entryName(ent entity, key string) string {
 
 // lookupEntry is what c asks of the entries of a run, as conditions on their table.
 func (c *condition) lookupEntry() (where []backend.Cond, exact bool) {
-	where = []backend.Cond{{Field: "entry", Value: backend.StringValue(entryName(c.entity, c.key))}}
+	return c.lookupNamed(backend.Cond{Field: "entry", Value: backend.StringValue(entryName(c.entity, c.key))})
+}
+
+// lookupNamed is what c asks of the rows that meet named, which have what is compared in the field value.
+func (c *condition) lookupNamed(named backend.Cond) (where []backend.Cond, exact bool) {
+	where = []backend.Cond{named}
 	conds, exact := c.lookup()
 	if conds == nil {
 		return nil, false
@@ -182,6 +188,7 @@ func bitsValue(v backend.Value) backend.Value {
 
 var runAside = &aside{
 	table: tableRunEntries, lookup: (*condition).lookupEntry,
+	holds: func(ent entity) bool { return ent != entAttribute },
 	bytes: func(x found) int { return x.(foundRun).bytes },
 	load: func(find finder, rows []candidate, names *names) error {
 		runs := make([]*Run, len(rows))

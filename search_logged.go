@@ -2,16 +2,15 @@ package modelregistry
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
-	"slices"
 
 	"github.com/modelregistry-go/modelregistry/backend"
 )
 
 var loggedModelSubject = searchSubject{
 	what: "logged models", one: "one experiment", table: tableLoggedModels, key: []string{"id"}, scan: "created",
-	order: []string{"creation_timestamp DESC", "model_id"}, wide: true, measured: true,
+	order: []string{"creation_timestamp DESC", "model_id"}, wide: true, aside: modelAside,
 	attributes: []attribute{
 		{attrModelID, kindText, "id", []string{"model_id"}},
 		{attrName, kindText, "name", []string{"name"}},
@@ -28,24 +27,40 @@ var loggedModelSubject = searchSubject{
 }
 
 func (r *registry) SearchLoggedModels(ctx context.Context, q Query) (LoggedModelPage, error) {
-	var page LoggedModelPage
-	next, err := runSearch(ctx, r.backend, &loggedModelSubject, q, func(row backend.Row) (found, error) {
-		m, err := decodeLoggedModel(row)
-		return foundLoggedModel{LoggedModel: m}, err
-	}, func(f found) { page.Models = append(page.Models, f.(foundLoggedModel).LoggedModel) })
-	if err != nil {
-		return LoggedModelPage{}, wrap("SearchLoggedModels", "", err)
-	}
-	page.Next = next
-	return page, nil
+	page, err := r.searchLoggedModels(ctx, q)
+	return page, wrap("SearchLoggedModels", "", err)
 }
 
+// searchLoggedModels ends a page early whose models would have more points than a page holds.
+func (r *registry) searchLoggedModels(ctx context.Context, q Query) (LoggedModelPage, error) {
+	for {
+		var page LoggedModelPage
+		next, err := runSearch(ctx, r.backend, &loggedModelSubject, q, func(row backend.Row) (found, error) {
+			m, err := decodeLoggedModel(row)
+			return &foundLoggedModel{LoggedModel: m}, err
+		}, func(f found) { page.Models = append(page.Models, f.(*foundLoggedModel).LoggedModel) })
+		if err != nil {
+			return LoggedModelPage{}, err
+		}
+		page.Next = next
+		if err = readModelPoints(r.find(ctx), page.Models...); err == nil {
+			return page, nil
+		}
+		if n := len(page.Models); !errors.Is(err, errManyPoints) || n == 1 {
+			return LoggedModelPage{}, err
+		}
+		q.PageSize = len(page.Models) / 2
+	}
+}
+
+// A foundLoggedModel is one with the metrics that a filter and an order name.
 type foundLoggedModel struct {
 	bareFound
 	*LoggedModel
+	measured map[string][]*measured // by key
 }
 
-func (m foundLoggedModel) text(id attrID) string {
+func (m *foundLoggedModel) text(id attrID) string {
 	switch id {
 	case attrModelID:
 		return m.ID
@@ -67,32 +82,18 @@ func (m foundLoggedModel) text(id attrID) string {
 	return ""
 }
 
-func (m foundLoggedModel) int(id attrID) int64 {
+func (m *foundLoggedModel) int(id attrID) int64 {
 	if id == attrCreated {
 		return m.Created.UnixMicro()
 	}
 	return m.Updated.UnixMicro()
 }
 
-func (m foundLoggedModel) entry(ent entity, key string) (string, bool) {
+func (m *foundLoggedModel) entry(ent entity, key string) (string, bool) {
 	if ent == entParam {
 		return m.Params.Lookup(key)
 	}
 	return m.Tags.Lookup(key)
-}
-
-func (m foundLoggedModel) metric(key string) (float64, bool) { return m.LoggedModel.metric(key) }
-
-// values are those of the newest points of a key, each of its data; with "" of all keys.
-func (m foundLoggedModel) values(key string, about []MetricDataset) (values []float64) {
-	for _, p := range m.Metrics {
-		on := len(about) == 0 || slices.Contains(about, MetricDataset{p.DatasetName, p.DatasetDigest}) ||
-			slices.Contains(about, MetricDataset{Name: p.DatasetName})
-		if on && (key == "" || p.Key == key) && !math.IsNaN(p.Value) {
-			values = append(values, p.Value)
-		}
-	}
-	return values
 }
 
 // onDatasets has a filter's conditions on metrics ask about data. If there are none, what is selected has a metric on it.
@@ -100,7 +101,7 @@ func onDatasets(subject *searchSubject, f *filter, about []MetricDataset) (*filt
 	switch {
 	case len(about) == 0:
 		return f, nil
-	case !subject.measured:
+	case subject.aside != modelAside:
 		return nil, fmt.Errorf("Datasets: %w: they are for searches of logged models, not of %s", ErrInvalid, subject.what)
 	case len(about) > maxFilterConds:
 		return nil, fmt.Errorf("Datasets: %w: %d, at most %d", ErrInvalid, len(about), maxFilterConds)
@@ -129,7 +130,7 @@ func onDatasets(subject *searchSubject, f *filter, about []MetricDataset) (*filt
 	return junction(false, []*filter{f, {cond: &condition{entity: entMetric, op: opNull, not: true, about: about}}}), nil
 }
 
-func (m foundLoggedModel) column(field string) backend.Value {
+func (m *foundLoggedModel) column(field string) backend.Value {
 	switch field {
 	case "created":
 		return backend.TimeValue(m.Created)

@@ -13,18 +13,23 @@ import (
 // An orderKey is one key of an order.
 type orderKey struct {
 	entity entity
-	attr   *attribute // of entAttribute
-	key    string     // of the others
+	attr   *attribute    // of entAttribute
+	key    string        // of the others
+	about  MetricDataset // that a metric was measured on; empty: any
 	desc   bool
 }
 
 func (k orderKey) name() string {
-	return (&condition{entity: k.entity, attr: k.attr, key: k.key}).field()
+	name := (&condition{entity: k.entity, attr: k.attr, key: k.key}).field()
+	if k.about != (MetricDataset{}) {
+		name += " ON " + Quote(k.about.Name) + " " + Quote(k.about.Digest)
+	}
+	return name
 }
 
 // same says whether both order by one thing.
 func (k orderKey) same(as orderKey) bool {
-	return k.entity == as.entity && k.attr == as.attr && k.key == as.key
+	return k.entity == as.entity && k.attr == as.attr && k.key == as.key && k.about == as.about
 }
 
 // field is the One field or key part of the table; "" if there is none.
@@ -68,6 +73,9 @@ const (
 	placeMissing
 )
 
+// maxOrderText is how many characters one key of an order has at most.
+const maxOrderText = maxKey + 2*maxDataset + 80
+
 // maxPlace is up to how many bytes text that is longer than a key part decides an order: a page token holds it.
 const maxPlace = 512
 
@@ -75,7 +83,7 @@ func (k orderKey) place(x found) place {
 	var text string
 	switch {
 	case k.entity == entMetric:
-		f, ok := x.metric(k.key)
+		f, ok := k.metric(x)
 		switch {
 		case !ok:
 			return place{rank: placeMissing}
@@ -103,6 +111,20 @@ func (k orderKey) place(x found) place {
 		text = text[:end]
 	}
 	return place{value: backend.StringValue(text)}
+}
+
+func (k orderKey) metric(x found) (value float64, ok bool) {
+	if c, ok := x.(candidate); ok {
+		x = c.found
+	}
+	m, ok := x.(measuredFound)
+	switch {
+	case !ok:
+		return x.metric(k.key)
+	case k.about == MetricDataset{}:
+		return m.newest(k.key, nil)
+	}
+	return m.newest(k.key, []MetricDataset{k.about})
 }
 
 // compare orders a before b, or not.
@@ -198,12 +220,13 @@ func (s *searchSubject) scanOrder() []orderKey {
 	return keys
 }
 
-// parseOrderKey reads: attribute [ASC|DESC], or metrics.key [ASC|DESC] and the like.
+// parseOrderKey reads: attribute [ASC|DESC], or metrics.key [ASC|DESC] and the like; of logged models also
+// metrics.key ON 'data set' ['digest'] [ASC|DESC].
 func parseOrderKey(subject *searchSubject, text string) (orderKey, error) {
 	fail := func(reason string) (orderKey, error) {
 		return orderKey{}, fmt.Errorf("order_by %.80q: %w: %s", text, ErrInvalid, reason)
 	}
-	if err := checkText("order_by", text, maxKey+80); err != nil {
+	if err := checkText("order_by", text, maxOrderText); err != nil {
 		return orderKey{}, err
 	}
 	lex := lexer{src: text}
@@ -231,6 +254,20 @@ func parseOrderKey(subject *searchSubject, text string) (orderKey, error) {
 		return fail(subject.what + " are ordered by " + subject.orderNames())
 	}
 	direction := lex.next()
+	if key.entity == entMetric && subject.aside == modelAside && direction.kind == tokenWord && strings.EqualFold(direction.text, "ON") {
+		name := lex.next()
+		if name.kind != tokenString {
+			return fail("behind ON stands the name of a data set in quotes, and its digest if need be")
+		}
+		key.about.Name = name.text
+		if direction = lex.next(); direction.kind == tokenString {
+			key.about.Digest = direction.text
+			direction = lex.next()
+		}
+		if key.about == (MetricDataset{}) {
+			return fail("behind ON stands a data set, and it has neither a name nor a digest")
+		}
+	}
 	key.desc = strings.EqualFold(direction.text, "DESC")
 	if direction.kind != tokenEnd && (direction.kind != tokenWord || !key.desc && !strings.EqualFold(direction.text, "ASC")) {
 		return fail("behind the key stands ASC or DESC")

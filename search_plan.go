@@ -23,14 +23,11 @@ func planFilter(subject *searchSubject, f *filter) searchPlan {
 	var plan searchPlan
 	conds, rest := f.conjuncts()
 	for _, c := range conds {
-		if subject.aside != nil && c.entity != entAttribute {
+		if subject.aside != nil && subject.aside.holds(c.entity) {
 			plan.asides = append(plan.asides, c)
 			continue
 		}
 		where, exact := c.lookup()
-		if subject.measured && c.entity == entMetric {
-			where, exact = c.lookupMeasured(), false
-		}
 		for _, w := range where {
 			plan.nothing = plan.nothing || w.Op == backend.In && len(w.Values) == 0
 		}
@@ -85,14 +82,6 @@ func (c *condition) lookup() (where []backend.Cond, exact bool) {
 		where = []backend.Cond{present}
 	}
 	return where, exact
-}
-
-// lookupMeasured asks whether there is any value of the metric, for the field has but one.
-func (c *condition) lookupMeasured() []backend.Cond {
-	if c.key == "" || c.op == opNull && !c.not {
-		return nil
-	}
-	return []backend.Cond{{Field: "metrics", Name: c.key, Op: backend.Ge, Value: backend.FloatValue(math.Inf(-1))}}
 }
 
 func (c *condition) lookupNumbers(cond backend.Cond) []backend.Cond {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/modelregistry-go/modelregistry"
@@ -208,8 +209,7 @@ func (c *Client) searchLoggedModels(ctx context.Context, q modelregistry.Query) 
 	}
 	var order []map[string]any
 	for _, key := range q.OrderBy {
-		field, direction, _ := strings.Cut(strings.TrimSpace(key), " ")
-		order = append(order, map[string]any{"field_name": field, "ascending": !strings.EqualFold(strings.TrimSpace(direction), "DESC")})
+		order = append(order, modelOrderOf(key))
 	}
 	body := searchBody(order, size, token)
 	body["experiment_ids"] = experiments
@@ -239,6 +239,28 @@ func (c *Client) searchLoggedModels(ctx context.Context, q modelregistry.Query) 
 		page.Models = append(page.Models, c.loggedModelOf(&answer.Models[i]))
 	}
 	return page, nil
+}
+
+// modelOrderRE are the parts of a key of Query.OrderBy for logged models.
+var modelOrderRE = regexp.MustCompile(`(?is)^\s*(.+?)(?:\s+ON\s+'((?:[^']|'')*)'(?:\s+'((?:[^']|'')*)')?)?(?:\s+(ASC|DESC))?\s*$`)
+
+// modelOrderOf is a key of Query.OrderBy as MLflow has it; what is none is for the server to refuse.
+func modelOrderOf(key string) map[string]any {
+	part := modelOrderRE.FindStringSubmatch(key)
+	if part == nil {
+		return map[string]any{"field_name": key}
+	}
+	field := part[1]
+	if name, ok := strings.CutPrefix(field, "metrics.`"); ok {
+		field = "metrics." + strings.ReplaceAll(strings.TrimSuffix(name, "`"), "``", "`")
+	}
+	out := map[string]any{"field_name": field, "ascending": !strings.EqualFold(part[4], "DESC")}
+	for i, member := range []string{"dataset_name", "dataset_digest"} {
+		if text := part[i+2]; text != "" {
+			out[member] = strings.ReplaceAll(text, "''", "'")
+		}
+	}
+	return out
 }
 
 // randomID tells apart directories.

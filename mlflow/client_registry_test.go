@@ -105,7 +105,7 @@ var unkeptByMLflow = map[string]string{
 	"Search/rows that come and go between two pages move no other":                      "its pages are offsets",
 	"Artifacts/a directory goes with its last file, and all files with their directory": "its directories stay",
 	"Artifacts/a file and a directory do not share a path":                              "it answers 500",
-	"Logged models/a logged model has the newest point of each metric and data set":     lacksTracking,
+	"Logged models/a logged model has every point that was logged about it":             lacksTracking,
 	"Logged models/logged models are in order, page by page":                            lacksFilters,
 	"Logged models/points about a logged model are logged with all else, or nothing is": lacksTracking,
 	"Logged models/a filter selects the logged models that meet it":                     lacksFilters,

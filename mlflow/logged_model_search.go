@@ -48,12 +48,13 @@ func (c *call) searchLoggedModels() (any, error) {
 func (c *call) modelOrder() []string {
 	var order []string
 	for _, o := range c.objects("order_by") {
-		if o.text("dataset_name") != "" || o.text("dataset_digest") != "" {
-			c.mistake(invalid("Ordering by the metric of one data set is not supported; leave out %s.", o.path("dataset_name")))
-		}
+		name, digest := o.text("dataset_name"), o.text("dataset_digest")
 		field := strings.TrimSuffix(o.required("field_name"), "_ms")
 		if key, ok := strings.CutPrefix(field, "metrics."); ok {
 			field = "metrics.`" + strings.ReplaceAll(strings.Trim(key, "`"), "`", "``") + "`"
+			if name != "" || digest != "" {
+				field += " ON " + modelregistry.Quote(name) + " " + modelregistry.Quote(digest)
+			}
 		}
 		switch o.fields["ascending"] {
 		case nil, true:

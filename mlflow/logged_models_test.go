@@ -82,6 +82,9 @@ func TestLoggedModelSearch(t *testing.T) {
 		{fields{"order_by": []fields{{"field_name": "metrics.my acc", "ascending": true}}}, []any{"b", "a", "c"}},
 		{fields{"order_by": []fields{{"field_name": "creation_timestamp", "ascending": true}}}, []any{"a", "b", "c"}},
 		{fields{"order_by": []fields{{"field_name": "name", "ascending": false}}}, []any{"c", "b", "a"}},
+		{fields{"order_by": []fields{{"field_name": "metrics.my acc", "ascending": false, "dataset_name": "sales"}}}, []any{"b", "c", "a"}},
+		{fields{"order_by": []fields{{"field_name": "metrics.my acc", "dataset_name": "sales", "dataset_digest": "d2"}}}, []any{"c", "b", "a"}},
+		{fields{"order_by": []fields{{"field_name": "metrics.my acc", "dataset_digest": "d1"}}}, []any{"b", "c", "a"}},
 		{fields{"datasets": []fields{{"dataset_name": "sales", "dataset_digest": "d1"}}}, []any{"b"}},
 	} {
 		names, _ := search(c.body)

@@ -15,10 +15,11 @@ var loggedModelPromises = []promise{
 	{"a logged model belongs to an experiment, and its files have a place there", loggedCreated},
 	{"a logged model is changed as far as a patch says", loggedChanged},
 	{"a logged model that was deleted is gone, until it is restored", loggedDeleted},
-	{"a logged model has the newest point of each metric and data set", loggedMetrics},
+	{"a logged model has every point that was logged about it", loggedMetrics},
 	{"points about a logged model are logged with all else, or nothing is", loggedTogether},
 	{"a filter selects the logged models that meet it", loggedSearch},
 	{"logged models are in order, page by page", loggedOrder},
+	{"logged models are in order of what was measured on one data set", loggedDataOrder},
 	{"a logged model that is none is refused", loggedMistakes},
 	{"a call about logged models whose context has ended answers that", loggedContext},
 }
@@ -180,26 +181,31 @@ func loggedMetrics(s *trial) {
 	)
 	now, err := s.r.LoggedModel(s.ctx, m.ID)
 	s.ok(err)
-	equal(s, "metrics", points(now), "acc=0.9#2 acc(test d1)=0.6#1 acc(test d2)=0.5#1 loss=2#1 up=+Inf#0 void=NaN#0")
+	equal(s, "metrics", points(now),
+		"acc=0.9#2 acc=0.8#1 acc=0.7#1 acc(test d1)=0.6#1 acc(test d2)=0.5#1 loss=3#1 loss=2#1 up=+Inf#0 void=NaN#0")
 	equal(s, "run of a point", now.Metrics[0].RunID, runs[0].ID)
-	equal(s, "run of a point", now.Metrics[3].RunID, runs[1].ID)
-	equal(s, "time of a point", now.Metrics[3].Time, at(10))
-	equal(s, "model of a point", now.Metrics[3].ModelID, m.ID)
-	if !now.Updated.After(m.Updated) {
-		s.Fatalf("updated %v, before %v", now.Updated, m.Updated)
-	}
+	equal(s, "run of a point", now.Metrics[6].RunID, runs[1].ID)
+	equal(s, "time of a point", now.Metrics[6].Time, at(10))
+	equal(s, "model of a point", now.Metrics[6].ModelID, m.ID)
+	equal(s, "time of the last change, which a point is not", now.Updated, m.Updated)
+	log(1, modelregistry.MetricPoint{Key: "loss", Value: 2, Step: 1, Time: at(10), ModelID: m.ID}) // once more
+	s.sameLogged(now)
 	also, err := s.r.LoggedModel(s.ctx, other.ID)
 	s.ok(err)
 	equal(s, "metrics of the other", points(also), "acc=0.1#3")
 	for filter, want := range map[string]string{
-		"metrics.acc > 0.8":         "m",
-		"metrics.acc < 0.8":         "other m", // on some data
-		"metrics.up > 1":            "m",
-		"metrics.void IS NOT NULL":  "",
-		"metrics.void > 0":          "",
-		"metrics.loss IS NULL":      "other",
-		"NOT metrics.acc = 0.9":     "other m",
-		"metrics.acc IN (0.9, 0.1)": "other m",
+		"metrics.acc > 0.8":                      "m",
+		"metrics.acc = 0.8":                      "m", // once
+		"metrics.loss > 2":                       "m",
+		"metrics.loss = 3 AND metrics.acc = 0.7": "m",
+		"metrics.acc < 0.8":                      "other m", // on some data
+		"metrics.up > 1":                         "m",
+		"metrics.void IS NOT NULL":               "",
+		"metrics.void > 0":                       "",
+		"metrics.loss IS NULL":                   "other",
+		"NOT metrics.acc = 0.9":                  "other m",
+		"NOT metrics.loss IN (2, 3)":             "",
+		"metrics.acc IN (0.9, 0.1)":              "other m",
 	} {
 		equal(s, filter, s.loggedNames(modelregistry.Query{Filter: filter}), want)
 	}
@@ -223,6 +229,44 @@ func loggedMetrics(s *trial) {
 		for _, size := range []int{1, 50} {
 			got := s.loggedNames(modelregistry.Query{Filter: c.filter, Datasets: c.on, PageSize: size})
 			equal(s, fmt.Sprintf("%s on %v", c.filter, c.on), got, c.want)
+		}
+	}
+}
+
+// loggedDataOrder orders by what was measured on one data set.
+func loggedDataOrder(s *trial) {
+	run, err := s.r.StartRun(s.ctx, modelregistry.RunSpec{})
+	s.ok(err)
+	var all []modelregistry.MetricPoint
+	add := func(m *modelregistry.LoggedModel, value float64, second int, name, digest string) {
+		all = append(all, modelregistry.MetricPoint{Key: "my acc", Value: value, Step: int64(10 - second),
+			Time: epoch.Add(time.Duration(second) * time.Second), ModelID: m.ID, DatasetName: name, DatasetDigest: digest})
+	}
+	a, b, c := s.logged(modelregistry.LoggedModelSpec{Name: "a"}), s.logged(modelregistry.LoggedModelSpec{Name: "b"}), s.logged(modelregistry.LoggedModelSpec{Name: "c"})
+	s.logged(modelregistry.LoggedModelSpec{Name: "none"})
+	add(a, 0.9, 1, "test", "d1")
+	add(a, 0.1, 2, "test", "d2")
+	add(a, 0.3, 3, "it's", "d1")
+	add(b, 0.5, 1, "test", "d1")
+	add(b, 0.2, 2, "test", "d1") // newer, though of a lower step
+	add(b, 0.4, 4, "", "")
+	add(c, 0.7, 1, "test", "d2")
+	s.ok(s.r.LogRun(s.ctx, run.ID, modelregistry.RunEntries{Metrics: all}))
+	for order, want := range map[string]string{
+		"metrics.`my acc` DESC":                 "c b a none",
+		"metrics.`my acc` ON 'test'":            "a b c none",
+		"metrics.`my acc` ON 'test' DESC":       "c b a none",
+		"metrics.`my acc` ON 'test' 'd1' DESC":  "a b none c",
+		"metrics.`my acc` ON 'test' 'd1' ASC":   "b a none c",
+		"metrics.`my acc` ON 'test' 'd2' DESC":  "c a none b",
+		"metrics.`my acc` ON '' 'd1' DESC":      "a b none c",
+		"metrics.`my acc` ON 'it''s' 'd1' DESC": "a none c b",
+		"metrics.`my acc` ON 'else'":            "none c b a",
+	} {
+		for _, size := range []int{1, 50} {
+			if got := s.loggedNames(modelregistry.Query{OrderBy: []string{order}, PageSize: size}); got != want {
+				s.Errorf("%s, %d a page: %q; want %q", order, size, got, want)
+			}
 		}
 	}
 }
@@ -310,6 +354,7 @@ func loggedMistakes(s *trial) {
 	}
 	for _, q := range []modelregistry.Query{
 		{Filter: "nothing = 'x'"}, {Filter: "name > 'x'"}, {Filter: "metrics.acc = 'x'"}, {OrderBy: []string{"nothing"}}, {PageSize: -1},
+		{OrderBy: []string{"metrics.acc ON"}}, {OrderBy: []string{"metrics.acc ON ''"}}, {OrderBy: []string{"name ON 'test'"}},
 		{PageToken: "x"},
 	} {
 		mistakes = append(mistakes, mistake{fmt.Sprintf("search by %+v", q), func() error {

@@ -91,7 +91,7 @@ func loggedOrder(s *trial) {
 		"creation_time DESC":         "c b a",
 		"name ASC":                   "a b c",
 		"name DESC":                  "c b a",
-		"last_updated_timestamp ASC": "b a c",
+		"last_updated_timestamp ASC": "a c b",
 		"source_run_id DESC":         "c b a",
 		"metrics.acc DESC":           "a c b",
 		"metrics.acc ASC":            "c a b",
