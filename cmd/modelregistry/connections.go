@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// firstByteTime is how long a connection may be open before its first byte: who connects means to ask.
+	// firstByteTime is how long a connection may be open before its first request is asked, which for http.Server is the end of
+	// its header, and over TLS behind the handshake: who connects means to ask.
 	firstByteTime = 3 * time.Second
 	// spareDescriptors are kept for what is no connection: databases, listeners, logs.
 	spareDescriptors = 32
