@@ -78,8 +78,7 @@ func (d *download) run(v *Version, dir string) (err error) {
 	if done, err := d.present(); err != nil {
 		return err
 	} else if done {
-		_ = d.record(d.dir) // however these files came there, the registry has them; beside it nothing may be writable
-		return nil
+		return nil // and not remembered: a directory that somebody else has made may get files that only they have
 	}
 	d.hidden = filepath.Join(filepath.Dir(d.dir), fmt.Sprintf(".%s.%.12s.partial", filepath.Base(d.dir), strings.TrimPrefix(v.Digest, "sha256:")))
 	unlock, err := lockDir(d.ctx, d.hidden)

@@ -69,3 +69,20 @@ func TestDownloadFollowsNoLinkBesideIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(content))
 }
+
+// A directory that a version was made of stays its maker's, also when Download has found the files there.
+func TestDownloadWhereAVersionWasMade(t *testing.T) {
+	ctx := t.Context()
+	r := newRegistry(t, memory.New(), memBlobs(t))
+	out := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, os.Mkdir(out, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(out, "model.bin"), []byte("trained"), 0o644))
+	made, err := r.Register(ctx, "fraud", modelregistry.VersionSpec{Files: os.DirFS(out)})
+	require.NoError(t, err)
+	other := register(t, r, "another")
+	require.NoError(t, modelregistry.Download(ctx, r, made, out, nil))
+	require.NoError(t, os.WriteFile(filepath.Join(out, "notes.txt"), []byte("mine"), 0o644))
+	err = modelregistry.Download(ctx, r, other, out, &modelregistry.DownloadOptions{Replace: true})
+	require.ErrorIs(t, err, modelregistry.ErrExists)
+	require.FileExists(t, filepath.Join(out, "notes.txt"))
+}
