@@ -144,7 +144,8 @@ type HistoryStore interface {
 	// found by with the documents, replays the events, and compares what they made with the rows of the model, its names
 	// and its versions; and it holds the chain against checkpoints, if any are given. ErrCorrupt: the report says what is
 	// wrong first. It reads one snapshot, in pages: a statement for 500 events, twice, one for 500 versions, and one for 20
-	// signatures, provenances and serving facts.
+	// signatures, provenances and serving facts. It does not look at requests for approval, edges, envelopes, deployments,
+	// lists of files, or what runs left.
 	Verify(ctx context.Context, model string, against ...*Checkpoint) (*VerifyReport, error)
 	// VerifyAll verifies every history there is, of deleted models and of lineage too, and looks for rows that belong to
 	// none. A report that has a Problem comes with an ErrCorrupt, and the next follows; without a report the error ends it.
