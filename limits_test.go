@@ -300,7 +300,8 @@ func TestWhatReachesKeysIsBoundedInBytes(t *testing.T) {
 		// What has a key of callers' words was tried with long ones.
 		short := map[string]string{
 			"models.id": "made here", "chains.id": "a model's", "facts.model_id": "made here", "facts.kind": "one of five", "uploads.id": "made here",
-			"condemned.digest": "a digest", "manifests.digest": "a digest", "approvals.id": "made here", "versions.semver": "at most 128",
+			"condemned.digest": "a digest", "manifests.digest": "a digest", "manifest_parts.digest": "a digest", "sweeps.id": "made here",
+			"self.name": "one word", "approvals.id": "made here", "versions.semver": "at most 128",
 			"logged_models.id": "made here", "webhooks.id": "made here", "runs.id": "made here", "edges.type": "at most 64", "run_entries.run": "made here", "points.run": "made here", "points.value": "the bits of a number",
 			"model_points.model": "made here", "model_points.run": "made here", "model_points.value": "the bits of a number", "model_points.data": "a hash",
 		}

@@ -66,7 +66,7 @@ func TestLongFiltersAboutPrompts(t *testing.T) {
 	search(long).ok()
 	got := search(strings.Repeat(long+" AND ", 100) + condition)
 	require.Equal(t, http.StatusBadRequest, got.status, "%s", got.body)
-	require.Contains(t, string(got.body), "at most 65536")
+	require.Contains(t, string(got.body), "at most 131072")
 	require.Less(t, time.Since(start), 5*time.Second)
 }
 

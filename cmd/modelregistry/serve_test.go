@@ -293,7 +293,7 @@ func TestWrongUsage(t *testing.T) {
 		{"nonsense", 2, "usage"},
 		{"serve -h", 0, "-listen"},
 		{"serve --no-such-flag", 2, "no-such-flag"},
-		{"serve now", 2, "unexpected"},
+		{"serve now", 2, "there are only flags"},
 		{"serve --tls-cert a", 1, "come together"},
 		{"serve --backend nonsense://", 1, "nonsense"},
 		{"serve --tokens /no/such/file", 1, "no such file"},
