@@ -71,6 +71,9 @@ type LoggedModelPatch struct {
 	SetTags       map[string]string
 	DeleteTags    []string          // that one is not there is no error
 	Params        map[string]string // to be added; ErrInvalid: one has another value already
+	// IfTags are tags as they have to be for anything to be changed, "" for one that is empty or not there. ErrConflict: one
+	// is otherwise.
+	IfTags map[string]string
 }
 
 // A LoggedModelPage is one page of a search for logged models.

@@ -234,6 +234,11 @@ func (p *LoggedModelPatch) check() error {
 
 // change applies a patch that was checked.
 func (m *LoggedModel) change(p LoggedModelPatch) error {
+	for key, want := range p.IfTags {
+		if got := m.Tags.Get(key); got != want {
+			return fmt.Errorf("tag %q of logged model %s: %w: it is %.80q, not %.80q", key, m.ID, ErrConflict, got, want)
+		}
+	}
 	if p.Status != nil {
 		m.Status = *p.Status
 	}

@@ -128,6 +128,8 @@ func (c *Client) loggedModel(ctx context.Context, id string) (*modelregistry.Log
 // status message is not supported, and MLflow restores none.
 func (c *Client) UpdateLoggedModel(ctx context.Context, id string, patch modelregistry.LoggedModelPatch) (*modelregistry.LoggedModel, error) {
 	switch {
+	case len(patch.IfTags) > 0:
+		return nil, unable("UpdateLoggedModel", id, "MLflow's API has no conditions on tags")
 	case patch.StatusMessage != nil:
 		return nil, unable("UpdateLoggedModel", id, "MLflow's API sets no status message")
 	case patch.Deleted != nil && !*patch.Deleted:

@@ -3,6 +3,7 @@ package mlflow_test
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -110,4 +111,27 @@ func TestLoggedModelSearch(t *testing.T) {
 		`Invalid value "DONE" for parameter 'status' supplied:  Hint: Value was of type 'str'. See the API docs for more information about request parameters.`)
 	s.patch("logged-models/m-nope", fields{"status": 2}).fails(404, "RESOURCE_DOES_NOT_EXIST", "Logged model with ID 'm-nope' not found.")
 	require.Equal(t, 404, s.post("runs/log-metric", fields{"run_id": run, "key": "m", "value": 1, "timestamp": 1, "model_id": "m-nope"}).status)
+}
+
+// Versions that are made of a logged model at once are all noted on it.
+func TestLoggedModelNotesEachVersion(t *testing.T) {
+	s := newServer(t, nil)
+	run := s.startRun("0")
+	id := at(s.post("logged-models", fields{"experiment_id": "0", "name": "m", "source_run_id": run}).ok(), "model", "info", "model_id").(string)
+	s.post("registered-models/create", fields{"name": "M"}).ok()
+	const n = 8
+	var all sync.WaitGroup
+	statuses := make([]int, n)
+	for i := range n {
+		all.Go(func() {
+			statuses[i] = s.post("model-versions/create", fields{"name": "M", "source": "models:/" + id, "run_id": run, "model_id": id}).status
+		})
+	}
+	all.Wait()
+	require.NotContains(t, statuses, 503)
+	m, err := s.reg.LoggedModel(t.Context(), id)
+	require.NoError(t, err)
+	var noted []struct{ Version int }
+	require.NoError(t, json.Unmarshal([]byte(m.Tags.Get("mlflow.modelVersions")), &noted))
+	require.Len(t, noted, n, "%v", statuses)
 }

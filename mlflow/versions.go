@@ -87,27 +87,42 @@ func (c *call) register(reg modelregistry.Registry, name string, spec modelregis
 // tagModelVersions is where MLflow keeps which versions were made of a logged model: a JSON list.
 const tagModelVersions = "mlflow.modelVersions"
 
-// tellLoggedModel notes a version on the logged model that it was made of, in a tag that is read and then written: of two
-// versions that are made in the same moment one can be missing. Nothing but the user interface reads it.
+// tellLoggedModel notes a version on the logged model that it was made of, in a tag.
 func (c *call) tellLoggedModel(reg modelregistry.Registry, id string, v *modelregistry.Version) error {
-	m, err := reg.LoggedModel(c.r.Context(), id)
-	if err != nil {
-		return notMissing(err)
+	for { // each time around another version was noted meanwhile
+		m, err := reg.LoggedModel(c.r.Context(), id)
+		if err != nil {
+			return notMissing(err)
+		}
+		old := m.Tags.Get(tagModelVersions)
+		text, err := withVersion(old, v)
+		if err != nil || text == "" {
+			return err
+		}
+		_, err = reg.UpdateLoggedModel(c.r.Context(), id, modelregistry.LoggedModelPatch{
+			SetTags: map[string]string{tagModelVersions: text}, IfTags: map[string]string{tagModelVersions: old},
+		})
+		if !errors.Is(err, modelregistry.ErrConflict) {
+			return notMissing(err)
+		}
 	}
+}
+
+// withVersion adds a version to the text of tagModelVersions, in which the newest have room; "" if it is the caller's own.
+func withVersion(text string, v *modelregistry.Version) (string, error) {
 	var made []json.RawMessage
-	if text := m.Tags.Get(tagModelVersions); text != "" && json.Unmarshal([]byte(text), &made) != nil {
-		return nil // the caller's own
+	if text != "" && json.Unmarshal([]byte(text), &made) != nil {
+		return "", nil
 	}
 	name, err := json.Marshal(v.Model)
 	if err != nil {
-		return err
+		return "", err
 	}
 	made = append(made, json.RawMessage(fmt.Sprintf(`{"name": %s, "version": %d}`, name, v.Number)))
 	for ; ; made = made[1:] {
 		text := "[" + strings.Join(each(made, func(m json.RawMessage) string { return string(m) }), ", ") + "]"
 		if utf8.RuneCountInString(text) <= maxHistory {
-			_, err = reg.UpdateLoggedModel(c.r.Context(), id, modelregistry.LoggedModelPatch{SetTags: map[string]string{tagModelVersions: text}})
-			return notMissing(err)
+			return text, nil
 		}
 	}
 }
