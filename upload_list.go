@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -80,8 +81,19 @@ func checkPath(name string) error {
 	if len(name) > maxPath {
 		return fmt.Errorf("file %.80q…: %w: a path of %d bytes, at most %d", name, ErrInvalid, len(name), maxPath)
 	}
-	return checkText("file", name, maxPath)
+	if err := checkName("file", name, maxPath); err != nil {
+		return err
+	}
+	for element := range strings.SplitSeq(name, "/") {
+		if deviceRE.MatchString(element) {
+			return fmt.Errorf("file %.200q: %w: %.80q is a device on Windows, not a file; give it another name", name, ErrInvalid, element)
+		}
+	}
+	return nil
 }
+
+// deviceRE is what Windows takes for a device in every directory, whatever follows a dot or a colon.
+var deviceRE = regexp.MustCompile(`^(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:[.:].*)?$`)
 
 // followLink finds the file that a symbolic link leads to, link by link, and refuses one that leaves the tree.
 func followLink(fsys fs.FS, name string) (string, error) {

@@ -23,6 +23,7 @@ var artifactPromises = []promise{
 	{"a directory goes with its last file, and all files with their directory", artifactsDeleting},
 	{"Artifacts is a file system as testing/fstest wants it", artifactsFS},
 	{"paths of artifacts that are not plain and relative are refused", artifactsPaths},
+	{"names that control a terminal or are devices are refused", artifactsMisleading},
 	{"a call about artifacts whose context has ended answers that", artifactsContext},
 	{"writers and deleters of one tree leave it whole", artifactsTogether},
 }
@@ -267,23 +268,48 @@ func artifactsFS(s *trial) {
 	}
 }
 
+// writingAt is the ways to put something at a path among the artifacts.
+func writingAt(s *trial, path string) map[string]func() error {
+	return map[string]func() error{
+		"PutArtifact":  func() error { _, err := s.r.PutArtifact(s.ctx, path, strings.NewReader("x")); return err },
+		"LogArtifacts": func() error { return s.r.LogArtifacts(s.ctx, path, tree(map[string]string{"a": "1"}), nil) },
+	}
+}
+
+func refusedAt(s *trial, path string, calls map[string]func() error) {
+	var mistakes []mistake
+	for name, do := range calls {
+		mistakes = append(mistakes, mistake{fmt.Sprintf("%s %.20q", name, path), do, modelregistry.ErrInvalid, ""})
+	}
+	s.refused(mistakes)
+}
+
+// Other stores may have such names, so they can be asked for; they cannot be given.
+func artifactsMisleading(s *trial) {
+	for _, path := range []string{
+		"1/a\nb", "a\rb/c", "\x1b]0;title\a", "a\x7f", "a\u0085b", "a\u2028b", "a\u2029b", "gnp.\u202eexe", "a\u2066b", "a\u200fb",
+		"CON", "1/nul", "1/Aux.txt", "com1/a", "lpt9.tar.gz", "COM¹", "prn .x", "CONOUT$", "con:x",
+	} {
+		refusedAt(s, path, writingAt(s, path))
+	}
+	equal(s, "what is there", s.left(""), "{}")
+	s.put(map[string]string{"1/console": "fine", "1/com10.nul": "fine"})
+}
+
 func artifactsPaths(s *trial) {
-	for _, path := range []string{"/etc/passwd", "../up", "a/../b", "a//b", "..", ".", "a/", "/", "nul\x00", "bad\xff", strings.Repeat("x", 1025), strings.Repeat("a/", 512) + "b"} {
-		var mistakes []mistake
-		for name, do := range map[string]func() error{
-			"PutArtifact":     func() error { _, err := s.r.PutArtifact(s.ctx, path, strings.NewReader("x")); return err },
-			"OpenArtifact":    func() error { _, err := s.r.OpenArtifact(s.ctx, path); return err },
-			"ListArtifacts":   func() error { _, err := s.r.ListArtifacts(s.ctx, path, modelregistry.Query{}); return err },
-			"DeleteArtifacts": func() error { return s.r.DeleteArtifacts(s.ctx, path) },
-			"LogArtifacts":    func() error { return s.r.LogArtifacts(s.ctx, path, tree(map[string]string{"a": "1"}), nil) },
-			"Register": func() error {
-				_, err := s.r.Register(s.ctx, "fraud", modelregistry.VersionSpec{Artifacts: path})
-				return err
-			},
-		} {
-			mistakes = append(mistakes, mistake{fmt.Sprintf("%s %.20q", name, path), do, modelregistry.ErrInvalid, ""})
+	for _, path := range []string{
+		"/etc/passwd", "../up", "a/../b", "a//b", "..", ".", "a/", "/", "nul\x00", "bad\xff",
+		strings.Repeat("x", 1025), strings.Repeat("a/", 512) + "b",
+	} {
+		calls := writingAt(s, path)
+		calls["OpenArtifact"] = func() error { _, err := s.r.OpenArtifact(s.ctx, path); return err }
+		calls["ListArtifacts"] = func() error { _, err := s.r.ListArtifacts(s.ctx, path, modelregistry.Query{}); return err }
+		calls["DeleteArtifacts"] = func() error { return s.r.DeleteArtifacts(s.ctx, path) }
+		calls["Register"] = func() error {
+			_, err := s.r.Register(s.ctx, "fraud", modelregistry.VersionSpec{Artifacts: path})
+			return err
 		}
-		s.refused(mistakes)
+		refusedAt(s, path, calls)
 	}
 	long := strings.Repeat("x", 1000)
 	err := s.r.LogArtifacts(s.ctx, long, tree(map[string]string{"fine": "1", strings.Repeat("y", 30): "too long together"}), nil)

@@ -23,6 +23,7 @@ var filePromises = []promise{
 	{"a directory without files makes no version", filesEmpty},
 	{"no version, and one made by hand, are told apart from one without files", filesOfNothing},
 	{"paths that are not plain and relative are refused", filesPaths},
+	{"names that control a terminal or are devices are refused", filesMisleading},
 	{"reading ends with its context", filesContext},
 	{"files stay readable when the version is renamed, moved or copied", filesStay},
 }
@@ -208,6 +209,21 @@ func filesPaths(s *trial) {
 		{"nul\x00", "NUL"},
 		{"bad\xff", ""},
 		{strings.Repeat("x", 2000), "at most"},
+	} {
+		_, err := s.r.Register(s.ctx, "fraud", modelregistry.VersionSpec{Files: namedFS{c.name}})
+		s.fails(err, modelregistry.ErrInvalid, c.hint)
+	}
+	s.unchanged(before)
+}
+
+func filesMisleading(s *trial) {
+	before := s.state()
+	for _, c := range []struct{ name, hint string }{
+		{"\x1b[31mred", "control character"},
+		{"gnp.\u202eexe", "control character"},
+		{"a\nb", "control character"},
+		{"CON", "a device"},
+		{"nul.bin", "a device"},
 	} {
 		_, err := s.r.Register(s.ctx, "fraud", modelregistry.VersionSpec{Files: namedFS{c.name}})
 		s.fails(err, modelregistry.ErrInvalid, c.hint)
