@@ -162,7 +162,8 @@ type HistoryStore interface {
 type Options struct {
 	// Actor is the name that changes carry; "" is the operating system's user. See also Registry.As.
 	Actor string
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil is time.Now. Sweep waits by it for registrations under way: one that jumps ahead shortens those
+	// waits, and what such a Sweep takes for dead is refused with ErrConflict.
 	Now func() time.Time
 	// PollInterval is how often Follow looks for new events; 0 is 250 ms.
 	PollInterval time.Duration
