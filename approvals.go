@@ -177,11 +177,7 @@ func (c *change) request(g *gating, number int, spec RequestSpec) (*Request, err
 	q := &Request{
 		ID: newRequestID(c.now), Model: c.model.Name, ModelID: c.model.ID, Version: number, Stage: to.stage, Alias: to.alias,
 		State: RequestPending, Requester: c.r.actor, Reason: spec.Reason, Approvers: spec.Approvers, Need: spec.Need,
-		Holders: holders, Waive: spec.Waive, Created: c.now,
-	}
-	p := pendingRequest{ID: q.ID, Version: number, Stage: to.stage, Alias: to.alias}
-	if !spec.Expires.IsZero() {
-		q.Expires, p.Expires = spec.Expires, spec.Expires.UnixMicro()
+		Holders: holders, Waive: spec.Waive, Created: c.now, Expires: spec.Expires,
 	}
 	asked := *q // which a gate may not change
 	g.request, g.asking = &asked, true
@@ -195,7 +191,7 @@ func (c *change) request(g *gating, number int, spec RequestSpec) (*Request, err
 	} else if err := checkBytes("request with its waivers and what the gates say", len(row.Doc), maxRequestBytes); err != nil {
 		return nil, err
 	}
-	c.model.Pending = append(slices.Clip(c.model.Pending), p)
+	c.model.Pending = append(slices.Clip(c.model.Pending), q.waiting())
 	if err := c.note(ApprovalRequested, q, "request", q); err != nil {
 		return nil, err
 	}
@@ -232,6 +228,15 @@ func (c *change) putRequest(q *Request) error {
 // forgetExpired takes out of the model's row what waits no longer.
 func (c *change) forgetExpired() {
 	c.model.Pending = slices.DeleteFunc(c.model.Pending, func(p pendingRequest) bool { return p.expired(c.now.UnixMicro()) })
+}
+
+// waiting is what the model's row tells of q while it waits.
+func (q *Request) waiting() pendingRequest {
+	p := pendingRequest{ID: q.ID, Version: q.Version, Stage: q.Stage, Alias: q.Alias}
+	if !q.Expires.IsZero() {
+		p.Expires = q.Expires.UnixMicro()
+	}
+	return p
 }
 
 func (p pendingRequest) expired(now int64) bool { return p.Expires != 0 && p.Expires <= now }

@@ -214,7 +214,7 @@ func (r findReader) Get(table string, _ ...backend.Value) (backend.Row, error) {
 }
 
 // eachStray calls fn with what belongs to no history that has an end: the ID of events and heads of checkpoints, once
-// each, or what is wrong with rows of names and versions.
+// each, or what is wrong with rows of names, versions and requests.
 func (r *registry) eachStray(ctx context.Context, against []*Checkpoint, fn func(id, problem string) error) error {
 	told := map[string]bool{} // of what is wrong, so that it is said once
 	strays := func(ids []string, problem func(id string) string) error {
@@ -265,8 +265,29 @@ func (r *registry) eachStray(ctx context.Context, against []*Checkpoint, fn func
 	if err != nil {
 		return err
 	}
-	return r.eachPage(ctx, backend.Query{Table: tableVersions}, func(rows []backend.Row) error {
-		names := distinct(len(rows), func(i int) string { return rows[i].Key[0].Str() })
+	for _, table := range []string{tableVersions, tableApprovals} {
+		if err := r.eachLost(ctx, table, func(name string) error {
+			return fn("", fmt.Sprintf("there are %s of model %q, which is not there", table, name))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachLost calls fn, once each, with the models that rows of versions or approvals are of and that are not there.
+func (r *registry) eachLost(ctx context.Context, table string, fn func(model string) error) error {
+	told := map[string]bool{}
+	return r.eachPage(ctx, backend.Query{Table: table, Fields: true}, func(rows []backend.Row) error {
+		names := distinct(len(rows), func(i int) string {
+			if table == tableVersions {
+				return rows[i].Key[0].Str()
+			}
+			return rows[i].Fields["model"].(backend.Value).Str()
+		})
+		if len(names) == 0 {
+			return nil
+		}
 		found, err := r.backend.Find(ctx, backend.Query{Table: tableModels, Where: []backend.Cond{isOneOf("name", append([]string(nil), names...))}})
 		if err != nil {
 			return fmt.Errorf("read models: %w", err)
@@ -276,19 +297,18 @@ func (r *registry) eachStray(ctx context.Context, against []*Checkpoint, fn func
 			there[row.Key[0].Str()] = true
 		}
 		for _, name := range names {
-			key := "versions of " + name
-			if there[name] || told[key] {
+			if there[name] || told[name] {
 				continue
 			}
-			lost, err := r.lostVersions(ctx, name)
+			lost, err := r.isLost(ctx, table, name)
 			if err != nil {
 				return err
 			}
 			if !lost {
 				continue
 			}
-			told[key] = true
-			if err := fn("", fmt.Sprintf("there are versions of model %q, which is not there", name)); err != nil {
+			told[name] = true
+			if err := fn(name); err != nil {
 				return err
 			}
 		}
@@ -296,10 +316,10 @@ func (r *registry) eachStray(ctx context.Context, against []*Checkpoint, fn func
 	})
 }
 
-// lostVersions looks again in one snapshot: the model may have got another name between two reads.
-func (r *registry) lostVersions(ctx context.Context, name string) (lost bool, err error) {
+// isLost looks again in one snapshot: the model may have got another name between two reads.
+func (r *registry) isLost(ctx context.Context, table, name string) (lost bool, err error) {
 	err = r.backend.View(ctx, func(tx backend.Reader) error {
-		rows, err := tx.Find(backend.Query{Table: tableVersions, Limit: 1, Where: []backend.Cond{{Field: "model", Value: modelKey(name)}}})
+		rows, err := tx.Find(backend.Query{Table: table, Limit: 1, Where: []backend.Cond{{Field: "model", Value: modelKey(name)}}})
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -310,7 +330,7 @@ func (r *registry) lostVersions(ctx context.Context, name string) (lost bool, er
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("read versions: %w", err)
+		return false, fmt.Errorf("read %s: %w", table, err)
 	}
 	return lost, nil
 }

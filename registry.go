@@ -141,11 +141,11 @@ type HistoryStore interface {
 	Cursor(ctx context.Context) (string, error)
 	// Verify checks a history: of the model that has the name, or had it last; with "id:" and its ID of any model that
 	// ever was; or LineageHistory. It recomputes the chain of hashes of the events, compares the columns that anything is
-	// found by with the documents, replays the events, and compares what they made with the rows of the model, its names
-	// and its versions; and it holds the chain against checkpoints, if any are given. ErrCorrupt: the report says what is
-	// wrong first. It reads one snapshot, in pages: a statement for 500 events, twice, one for 500 versions, and one for 20
-	// signatures, provenances and serving facts. It does not look at requests for approval, edges, envelopes, deployments,
-	// lists of files, or what runs left.
+	// found by with the documents, replays the events, and compares what they made with the rows of the model, its names,
+	// its versions and its requests for approval with their votes; and it holds the chain against checkpoints, if any are
+	// given. ErrCorrupt: the report says what is wrong first. It reads one snapshot, in pages: a statement for 500 events,
+	// twice, one for 500 versions, one for 100 requests, and one for 20 signatures, provenances and serving facts. It does
+	// not look at edges, envelopes, deployments, lists of files, or what runs left.
 	Verify(ctx context.Context, model string, against ...*Checkpoint) (*VerifyReport, error)
 	// VerifyAll verifies every history there is, of deleted models and of lineage too, and looks for rows that belong to
 	// none. A report that has a Problem comes with an ErrCorrupt, and the next follows; without a report the error ends it.

@@ -67,6 +67,7 @@ type baseline struct {
 func (c *change) baseline(below Semver) (*baseline, error) {
 	q := backend.Query{Table: tableFacts, Order: "semver", Desc: true, Limit: 1, Where: []backend.Cond{
 		{Field: "model_id", Value: backend.StringValue(c.model.ID)},
+		{Field: "kind", Value: backend.StringValue(factSignature)},
 		{Field: "semver", Op: backend.Gt, Value: backend.StringValue("")},
 	}}
 	if !below.IsZero() {

@@ -124,6 +124,9 @@ func (v *verifier) verify() error {
 	} else if err := v.modelRow(); err != nil {
 		return err
 	}
+	if err := v.requests(); err != nil {
+		return err
+	}
 	return v.versions()
 }
 
@@ -221,8 +224,8 @@ func (v *verifier) names() error {
 	return nil
 }
 
-// modelRow compares the model's row with what the events made of it. What approvals and deployments keep in it for
-// themselves, and when it was updated, is no part of that.
+// modelRow compares the model's row with what the events made of it. What deployments keep in it for themselves, and
+// when it was updated, is no part of that; for the requests that wait see requests.
 func (v *verifier) modelRow() error {
 	m := &v.model.Model
 	want, err := v.story.model()

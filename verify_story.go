@@ -22,6 +22,9 @@ type story struct {
 	last    int
 	semver  Semver
 	deleted bool
+
+	requests map[string]*requestStory // by ID
+	pending  []pendingRequest         // as the model's row lists them
 }
 
 // naming is a name that the model had, in microseconds since the Unix epoch; until is 0 of the one it has.
@@ -33,7 +36,7 @@ type naming struct {
 }
 
 func newStory() *story {
-	return &story{aliases: map[string]int{}, holders: map[Stage][]int{}}
+	return &story{aliases: map[string]int{}, holders: map[Stage][]int{}, requests: map[string]*requestStory{}}
 }
 
 // tell takes the story on by an event; it answers what of it cannot be.
@@ -80,6 +83,12 @@ func (s *story) tell(e *Event) (problem string) {
 		}
 		if r.Semver.Compare(s.semver) > 0 {
 			s.semver = r.Semver
+		}
+	case VersionDeleted:
+		s.pending = slices.DeleteFunc(s.pending, func(p pendingRequest) bool { return p.Version == e.Version })
+	case ApprovalRequested, ApprovalVoted, ApprovalCommented, ApprovalWithdrawn, ApprovalDecided:
+		if problem := s.tellRequest(e); problem != "" {
+			return problem
 		}
 	case AliasSet:
 		s.aliases[e.Alias] = e.Version

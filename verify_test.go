@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,6 +34,18 @@ func tamperable(t *testing.T) (r modelregistry.Registry, db *sql.DB) {
 	_, err = r.SetAlias(ctx, "fraud", "champion", 3, nil)
 	require.NoError(t, err)
 	require.NoError(t, r.DeleteVersion(ctx, "fraud", 4, nil))
+	q, err := r.As("ann").RequestTransition(ctx, "fraud", 1, modelregistry.Staging, modelregistry.RequestSpec{
+		Need: 2, Approvers: []string{"bob", "carl", "dave"}, Expires: time.Now().Add(time.Hour),
+	})
+	require.NoError(t, err)
+	_, err = r.As("bob").Approve(ctx, q.ID, "looks good")
+	require.NoError(t, err)
+	_, err = r.As("eve").Comment(ctx, q.ID, "slow")
+	require.NoError(t, err)
+	q, err = r.As("ann").RequestAlias(ctx, "fraud", "next", 2, modelregistry.RequestSpec{})
+	require.NoError(t, err)
+	_, err = r.As("bob").Reject(ctx, q.ID, "too early")
+	require.NoError(t, err)
 	_, err = r.Register(ctx, "other", modelregistry.VersionSpec{})
 	require.NoError(t, err)
 	_, err = r.UpdateModel(ctx, "other", modelregistry.ModelPatch{ProtectAliases: []string{"champion"}})
@@ -93,6 +106,29 @@ func TestVerifyFindsWhatSQLChanged(t *testing.T) {
 		"a model without anything":           {`DELETE FROM models WHERE name = 'fraud'; DELETE FROM names WHERE name = 'fraud'; DELETE FROM versions WHERE model = 'fraud'`, "neither a model's row", true},
 		"the lineage's chain":                {`UPDATE events SET doc = replace(doc, 'iris', 'isis') WHERE model_id = 'lineage'`, "the chain ends", true},
 		"the end of the lineage's chain":     {`DELETE FROM chains`, "neither a model's row", true},
+		"how many approvals a request needs": {`UPDATE approvals SET doc = replace(doc, '"need":2', '"need":1')`, "need, approvers", false},
+		"who may vote":                       {`UPDATE approvals SET doc = replace(doc, '"carl"', '"carla"')`, "need, approvers", false},
+		"what a request is for":              {`UPDATE approvals SET doc = replace(doc, '"stage":"Staging"', '"stage":"Production"')`, "version, stage, alias", false},
+		"whose version a request is about":   {`UPDATE approvals SET doc = replace(doc, '"version":1', '"version":2'), version = 2 WHERE state = 'pending'`, "version, stage, alias", false},
+		"when a request expires":             {`UPDATE approvals SET doc = json_set(doc, '$.expires', '2099-01-01T00:00:00Z'), expires = 4070908800000000 WHERE state = 'pending'`, "expiry", false},
+		"when a request is found to expire":  {`UPDATE approvals SET expires = expires + 1 WHERE state = 'pending'`, "found by another expires", false},
+		"a request's state as it is found":   {`UPDATE approvals SET state = 'approved' WHERE state = 'rejected'`, "found by another state", false},
+		"a request's version as it is found": {`UPDATE approvals SET version = 3`, "found by another version", false},
+		"what became of a request":           {`UPDATE approvals SET doc = replace(doc, '"state":"rejected"', '"state":"pending"'), state = 'pending' WHERE state = 'rejected'`, "is pending, and was made rejected", false},
+		"why a request was rejected":         {`UPDATE approvals SET doc = json_set(doc, '$.outcome', 'never') WHERE state = 'rejected'`, "for another reason", false},
+		"who voted":                          {`UPDATE approvals SET doc = replace(doc, '"actor":"bob"', '"actor":"dave"') WHERE state = 'pending'`, "the votes on request", false},
+		"a vote that nobody gave":            {`UPDATE approvals SET doc = json_insert(doc, '$.votes[#]', json('{"actor":"dave","approved":true,"time":"2026-01-01T00:00:00Z"}')) WHERE state = 'pending'`, "the votes on request", false},
+		"a vote turned round":                {`UPDATE approvals SET doc = replace(doc, '"approved":false', '"approved":true')`, "the votes on request", false},
+		"a comment on a request":             {`UPDATE approvals SET doc = replace(doc, '"slow"', '"fast"')`, "the comments on request", false},
+		"a request that is gone":             {`DELETE FROM approvals WHERE state = 'rejected'`, "is not there under the model's name", false},
+		"a request that nobody made":         {`INSERT INTO approvals SELECT 'x', model, version, state, expires, json_set(doc, '$.id', 'x') FROM approvals WHERE state = 'pending'`, `request "x" is there`, false},
+		"a request of another model":         {`UPDATE approvals SET doc = replace(doc, '"model":"fraud"', '"model":"another"'), model = 'another'`, "is there, and the model's history", false},
+		"a request of a model that is not":   {`INSERT INTO approvals SELECT 'x', 'ghost', version, state, expires, json_set(doc, '$.id', 'x') FROM approvals WHERE state = 'pending'`, `approvals of model "ghost", which is not there`, true},
+		"the model of a request's document":  {`UPDATE approvals SET doc = replace(doc, '"model":"fraud"', '"model":"another"')`, "found by another model", false},
+		"the requests that wait":             {`UPDATE models SET doc = json_remove(doc, '$.pending') WHERE name = 'fraud'`, "the requests that wait", false},
+		"what a request that waits is for":   {`UPDATE models SET doc = json_set(doc, '$.pending[0].version', 2) WHERE name = 'fraud'`, "the requests that wait", false},
+		"a signature as it is looked up":     {`UPDATE facts SET semver = '' WHERE kind = 'signature' AND number = 2`, "signature of version 2 is found by another semver", false},
+		"the release of a signature":         {`UPDATE facts SET doc = json_set(doc, '$.semver', '9.0.0') WHERE kind = 'signature' AND number = 2`, "kept as that of 9.0.0", false},
 		"a row that is no document any more": {`UPDATE versions SET doc = '[' WHERE model = 'fraud' AND number = 2`, "row of version", false},
 	} {
 		t.Run(name, func(t *testing.T) {

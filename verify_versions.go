@@ -56,7 +56,7 @@ func (v *verifier) versions() error {
 	for i, kind := range slices.Sorted(slices.Values(givenFacts[:])) {
 		given[i] = backend.StringValue(kind)
 	}
-	facts := &pager{find: v.tx.Find, q: backend.Query{Table: tableFacts, Desc: true, Limit: factPage, Where: []backend.Cond{
+	facts := &pager{find: v.tx.Find, q: backend.Query{Table: tableFacts, Desc: true, Limit: factPage, Fields: true, Where: []backend.Cond{
 		id, {Field: "kind", Op: backend.In, Values: given},
 	}}}
 	event, err := nextEvent(events)
@@ -132,6 +132,7 @@ type versionStory struct {
 	v          *verifier
 	number     int
 	stored     bool
+	semver     Semver                     // as its row has it
 	fields     map[string]json.RawMessage // as they were behind the event that comes next; nil: it was not there
 	facts      map[string]string          // digests of the facts that it was registered with
 	registered bool
@@ -153,7 +154,7 @@ func (s *versionStory) begin(row *backend.Row) error {
 	if problem := misfit(*row, want.Fields); problem != "" {
 		return s.v.fail(nil, "version %d is found by another %s", s.number, problem)
 	}
-	s.fields, s.stored = map[string]json.RawMessage{}, true
+	s.fields, s.stored, s.semver = map[string]json.RawMessage{}, true, version.Semver
 	if err := json.Unmarshal(row.Doc, &s.fields); err != nil {
 		return fmt.Errorf("row of version %d: %w: %w", s.number, ErrCorrupt, err)
 	}
@@ -164,6 +165,19 @@ func (s *versionStory) addFact(row backend.Row) error {
 	f, err := decodeFactRow(row)
 	if err != nil {
 		return err
+	}
+	if s.stored { // what is of no version is told when it was deleted
+		kind := row.Key[2].Str()
+		want, err := (&Version{ModelID: s.v.report.ModelID, Number: s.number, Semver: s.semver}).factRow(kind, f.Fact)
+		if err != nil {
+			return err
+		}
+		if problem := misfit(row, want.Fields); problem != "" {
+			return s.v.fail(nil, "the %s of version %d is found by another %s", kind, s.number, problem)
+		}
+		if kind == factSignature && f.Semver != s.semver {
+			return s.v.fail(nil, "the signature of version %d is kept as that of %s, not of %s", s.number, f.Semver, s.semver)
+		}
 	}
 	if s.facts == nil {
 		s.facts = map[string]string{}
