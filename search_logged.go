@@ -102,13 +102,13 @@ func onDatasets(subject *searchSubject, f *filter, about []MetricDataset) (*filt
 	case len(about) == 0:
 		return f, nil
 	case subject.aside != modelAside:
-		return nil, fmt.Errorf("Datasets: %w: they are for searches of logged models, not of %s", ErrInvalid, subject.what)
+		return nil, fmt.Errorf("data sets of the query: %w: they are for searches of logged models, not of %s", ErrInvalid, subject.what)
 	case len(about) > maxFilterConds:
-		return nil, fmt.Errorf("Datasets: %w: %d, at most %d", ErrInvalid, len(about), maxFilterConds)
+		return nil, fmt.Errorf("data sets of the query: %w: %d, at most %d", ErrInvalid, len(about), maxFilterConds)
 	}
 	for _, d := range about {
 		if d.Name == "" {
-			return nil, fmt.Errorf("Datasets: %w: a data set without a name", ErrInvalid)
+			return nil, fmt.Errorf("data sets of the query: %w: a data set without a name", ErrInvalid)
 		}
 	}
 	found := false

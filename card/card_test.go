@@ -151,13 +151,14 @@ func TestHostileTextIsText(t *testing.T) {
 	ctx := t.Context()
 	reg := newRegistry(ctx)
 	const odd = "</td></style></script><script>alert(1)</script><img src=x onerror=alert(1)> [l](javascript:alert(1)) `c` | **b** \n# title\n- item\n```\n<!-- "
-	reg = reg.As(odd)
+	name := strings.ReplaceAll(odd, "\n", " ") // of names the registry refuses line ends
+	reg = reg.As(name)
 	_, err := reg.CreateModel(ctx, "m<b>|`", modelregistry.ModelSpec{Description: odd, Reason: odd})
 	require.NoError(t, err)
 	v, err := reg.Register(ctx, "m<b>|`", modelregistry.VersionSpec{
 		Description: odd, Params: map[string]string{"p": odd}, Tags: map[string]string{"t": odd}, Source: odd, RunID: odd, Reason: odd,
 		Files:   fstest.MapFS{"<script>alert(1)": {Data: []byte("x")}, "a|b`c": {Data: []byte("y")}},
-		Lineage: []modelregistry.Origin{{Type: modelregistry.TrainedOn, Node: modelregistry.DatasetNode(odd, odd, odd, map[string]string{"a": odd})}},
+		Lineage: []modelregistry.Origin{{Type: modelregistry.TrainedOn, Node: modelregistry.DatasetNode(name, name, odd, map[string]string{"a": odd})}},
 	})
 	require.NoError(t, err)
 	c, err := card.New(ctx, reg, v, nil)
@@ -244,8 +245,8 @@ func Example() {
 	//
 	// | when | who | what | why |
 	// | --- | --- | --- | --- |
-	// | 2024-01-15 09:08:00 UTC | ben | requested for Production; 1 to approve | better recall in the pilot |
-	// | 2024-01-15 09:11:00 UTC | cleo | commented | looked at the false positives |
-	// | 2024-01-15 09:13:00 UTC | cleo | voted for it | agreed |
-	// | 2024-01-15 09:13:00 UTC | cleo | decided approved | agreed |
+	// | 2024-01-15 09:07:00 UTC | ben | requested for Production; 1 to approve | better recall in the pilot |
+	// | 2024-01-15 09:10:00 UTC | cleo | commented | looked at the false positives |
+	// | 2024-01-15 09:12:00 UTC | cleo | voted for it | agreed |
+	// | 2024-01-15 09:12:00 UTC | cleo | decided approved | agreed |
 }

@@ -123,4 +123,6 @@ func deed(e *modelregistry.Event) string {
 }
 
 // known are fields of an event that are told otherwise, or that say nothing to people.
-var known = map[string]bool{"stage": true, "stage_since": true, "updated": true, "aliases": true, "digest": true, "facts": true}
+var known = map[string]bool{
+	"stage": true, "stage_since": true, "updated": true, "aliases": true, "digest": true, "facts": true, "record": true,
+}

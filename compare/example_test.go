@@ -54,7 +54,7 @@ func ExampleNumbers() {
 	// Output:
 	// version  fraud/1               fraud/2
 	// stage    None                  Production
-	// created  2023-06-05T00:03:00Z  2023-06-06T00:06:00Z
+	// created  2023-06-05T00:02:00Z  2023-06-06T00:04:00Z
 	// digest   sha256:d76e0f2cdb8d   sha256:629a076c0066
 	//
 	// metric    fraud/1  fraud/2
@@ -88,13 +88,13 @@ func ExampleLeaderboard() {
 	fmt.Print(b.Markdown())
 	// Output:
 	// rank  version  stage       accuracy  recall  created at            description
-	// 1     2        Production  0.92      0.81    2023-06-06T00:06:00Z
-	// 2     3        None        0.915     0.84    2023-06-07T00:09:00Z
-	// 3     1        None        0.905     0.83    2023-06-05T00:03:00Z
+	// 1     2        Production  0.92      0.81    2023-06-06T00:04:00Z
+	// 2     3        None        0.915     0.84    2023-06-07T00:06:00Z
+	// 3     1        None        0.905     0.83    2023-06-05T00:02:00Z
 	//
 	// | rank | version | stage | accuracy | recall | created at | description |
 	// | --- | --- | --- | --- | --- | --- | --- |
-	// | 1 | 2 | Production | 0.92 | 0.81 | 2023-06-06T00:06:00Z |  |
-	// | 2 | 3 | None | 0.915 | 0.84 | 2023-06-07T00:09:00Z |  |
-	// | 3 | 1 | None | 0.905 | 0.83 | 2023-06-05T00:03:00Z |  |
+	// | 1 | 2 | Production | 0.92 | 0.81 | 2023-06-06T00:04:00Z |  |
+	// | 2 | 3 | None | 0.915 | 0.84 | 2023-06-07T00:06:00Z |  |
+	// | 3 | 1 | None | 0.905 | 0.83 | 2023-06-05T00:02:00Z |  |
 }

@@ -2,7 +2,6 @@ package registrytest
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -158,7 +157,7 @@ func nothingTakesForce(s *trial) {
 		known := slices.Contains(tried, name) || slices.Contains(harmless, name) ||
 			slices.ContainsFunc(harmlessWords, func(word string) bool { return strings.Contains(name, word) })
 		if !known {
-			s.Error(fmt.Sprintf("method %s is neither tried nor known to be harmless to what is protected", name))
+			s.Errorf("method %s is neither tried nor known to be harmless to what is protected", name)
 		}
 	}
 }

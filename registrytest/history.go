@@ -213,7 +213,7 @@ func badCursors(s *trial) {
 			}
 			return err
 		}
-		return errors.New("Follow ended")
+		return errors.New("following ended")
 	}
 	s.fails(followed(seen), modelregistry.ErrInvalid, "Registry.Cursor")
 	for _, c := range []string{good, seen} {

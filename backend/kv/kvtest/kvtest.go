@@ -184,7 +184,7 @@ func gets(s *trial) {
 	s.view(func(tx kv.ReadTx) error {
 		value, err := tx.Get("never put to", []byte("k"))
 		if value != nil || err != nil {
-			return fmt.Errorf("Get in a space that was never put to answers nil: got %q, %v", value, err)
+			return fmt.Errorf("a space that was never put to: Get answers %q, %v; want nil", value, err)
 		}
 		return has(tx, "never put to", "a space that was never put to is empty")
 	})
@@ -194,7 +194,7 @@ func gets(s *trial) {
 	s.update(func(tx kv.Tx) error {
 		for _, key := range []string{"l", "l", "nothing"} {
 			if err := tx.Delete("a", []byte(key)); err != nil {
-				return fmt.Errorf("Delete of %q, there or not: %w", key, err)
+				return fmt.Errorf("key %q, there or not: Delete: %w", key, err)
 			}
 		}
 		return tx.Delete("never put to", []byte("k"))
@@ -203,7 +203,7 @@ func gets(s *trial) {
 	s.view(func(tx kv.ReadTx) error {
 		for _, key := range []string{"l", "", "kk", "K", "k\x00"} {
 			if value, err := tx.Get("a", []byte(key)); value != nil || err != nil {
-				return fmt.Errorf("Get of %q, which is not there, answers nil: got %q, %v", key, value, err)
+				return fmt.Errorf("key %q, which is not there: Get answers %q, %v; want nil", key, value, err)
 			}
 		}
 		return nil
