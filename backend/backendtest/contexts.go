@@ -3,6 +3,7 @@ package backendtest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -12,7 +13,62 @@ import (
 var contextPromises = []promise{
 	{"a context that has ended does nothing and is answered", endedContext},
 	{"a context that ends while an Update waits for a lock is answered at once", endsWaiting},
+	{"a context that ends before its Update's turn fails no other Update", endsBesideOthers},
 	{"a context that ends in the middle of a long Find is answered soon", longFind},
+}
+
+// endsBesideOthers gathers Updates behind one that is under way, so that a backend which lets several share a transaction
+// has them share one, and ends the contexts of some from within the first of the others.
+func endsBesideOthers(s *store) {
+	const rounds, several = 20, 6
+	b := s.declared(cells)
+	for round := range rounds {
+		entered, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		holding := started(func() {
+			err := b.Update(s.ctx, []string{"held"}, func(tx backend.Tx) error {
+				once.Do(func() {
+					close(entered)
+					<-release
+				})
+				return tx.Put("cells", cell("held", "", 1))
+			})
+			if err != nil {
+				s.Errorf("the Update that others waited for: %v", err)
+			}
+		})
+		s.entered(entered, holding, "an Update")
+		ending, cancel := context.WithCancel(s.ctx)
+		var called, waiting sync.WaitGroup
+		for i := range several {
+			name := string(rune('a' + i))
+			called.Add(1)
+			waiting.Go(func() {
+				ctx, ends := s.ctx, i%3 == 2
+				if ends {
+					ctx = ending
+				}
+				called.Done()
+				err := b.Update(ctx, []string{name}, func(tx backend.Tx) error {
+					if !ends {
+						cancel()
+					}
+					return tx.Put("cells", cell(name, "", int64(round)))
+				})
+				if err != nil && !(ends && errors.Is(err, context.Canceled)) {
+					s.Errorf("an Update beside one whose context ended: %v", err)
+				}
+			})
+		}
+		called.Wait()
+		for range 1000 {
+			runtime.Gosched() // most of them come to wait; whether they do decides what is tried, not what is right
+		}
+		close(release)
+		s.await(holding, "the Update that others waited for")
+		s.await(started(waiting.Wait), "Updates beside one whose context ended")
+		cancel()
+	}
 }
 
 func endedContext(s *store) {

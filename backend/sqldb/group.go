@@ -137,12 +137,12 @@ func (db *DB) beginBatch(ctx context.Context, sc *schema) (*batch, error) {
 func (db *DB) turn(b *batch, m *member, fn func(backend.Tx) error) (err error) {
 	x := &tx{reader: reader{db: db, ctx: m.ctx, sc: m.sc, conn: b.conn, mem: memory{}}, session: b.session}
 	alone := len(b.members) == 1
-	kept := false
+	begun, kept := false, false
 	defer func() {
 		x.done = true
 		if kept {
 			b.kept++
-		} else if !alone && b.err == nil {
+		} else if begun && b.err == nil { // without a savepoint there is nothing to undo, and ROLLBACK TO would fail
 			b.err = db.undo(b)
 		}
 		if b.next < len(b.members) {
@@ -165,6 +165,7 @@ func (db *DB) turn(b *batch, m *member, fn func(backend.Tx) error) (err error) {
 		if err := x.exec(db.dialect.script().add("SAVEPOINT turn")); err != nil {
 			return db.fault("begin", err)
 		}
+		begun = true
 	}
 	if err := x.result(fn(x)); err != nil {
 		return err
