@@ -18,7 +18,7 @@ type past struct {
 	time time.Time
 }
 
-func (r *registry) At(t time.Time) Resolver { return &past{r, t.UTC()} }
+func (r *registry) At(t time.Time) Resolver { return &past{r, storable(t)} }
 
 func (p *past) Files(ctx context.Context, v *Version) fs.FS { return p.r.Files(ctx, v) }
 

@@ -51,3 +51,16 @@ func settleTime(tx backend.Reader, now, last time.Time) (time.Time, error) {
 func fell(before, after time.Time) bool {
 	return after.Before(before) && before.Sub(after) <= clockLeap
 }
+
+// storable brings a time that is asked about into the years that times are stored of. A time far beyond, as some mean by
+// "for ever", would wrap around in microseconds, and be long ago.
+func storable(t time.Time) time.Time {
+	first, last := time.Time{}, time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+	switch {
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
+	}
+	return t.UTC()
+}

@@ -84,10 +84,10 @@ func (r *registry) eventQuery(ctx context.Context, q EventQuery) (backend.Query,
 		find.Where = append(find.Where, backend.Cond{Field: "alias", Value: backend.StringValue(q.Alias)})
 	}
 	if !q.Since.IsZero() {
-		find.Where = append(find.Where, backend.Cond{Field: "time", Op: backend.Ge, Value: backend.TimeValue(q.Since)})
+		find.Where = append(find.Where, backend.Cond{Field: "time", Op: backend.Ge, Value: backend.TimeValue(storable(q.Since))})
 	}
 	if !q.Until.IsZero() {
-		find.Where = append(find.Where, backend.Cond{Field: "time", Op: backend.Le, Value: backend.TimeValue(q.Until)})
+		find.Where = append(find.Where, backend.Cond{Field: "time", Op: backend.Le, Value: backend.TimeValue(storable(q.Until))})
 	}
 	return find, nil
 }

@@ -185,9 +185,16 @@ func pastBefore(s *trial) {
 			s.fails(err, modelregistry.ErrNotFound, "fraud")
 		}
 	}
-	_, err := s.r.At(first.AddDate(100, 0, 0)).Resolve(s.ctx, "models:/fraud/Production")
-	s.ok(err)
-	_, err = s.r.At(first).Resolve(s.ctx, "fraud/1")
+	all := s.events(modelregistry.EventQuery{})
+	for _, years := range []int{100, 7000, 290_000, 300_000, 600_000} {
+		far := first.AddDate(years, 0, 0)
+		_, err := s.r.At(far).Resolve(s.ctx, "models:/fraud/Production")
+		s.ok(err)
+		equal(s, "events until then", fmt.Sprint(len(s.events(modelregistry.EventQuery{Model: "fraud", Until: far}))), fmt.Sprint(len(all)))
+		_, err = s.r.At(first.AddDate(-years, 0, 0)).Resolve(s.ctx, "models:/fraud/Production")
+		s.fails(err, modelregistry.ErrNotFound, "fraud")
+	}
+	_, err := s.r.At(first).Resolve(s.ctx, "fraud/1")
 	s.fails(err, modelregistry.ErrInvalid, "models:/fraud/1")
 }
 
