@@ -28,7 +28,7 @@ vuln:
 	@./internal/tools/vuln.sh
 
 unit:
-	MODELREGISTRY_TEST_THOROUGH=1 go test -count=1 ./...
+	MODELREGISTRY_TEST_THOROUGH=1 go test -count=1 -timeout 40m ./...
 
 # The packages in which goroutines meet; the rest has been through plain tests by now.
 race:
