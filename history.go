@@ -120,10 +120,11 @@ func (r *registry) Follow(ctx context.Context, cursor string) iter.Seq2[*Event, 
 	return func(yield func(*Event, error) bool) {
 		q := backend.Query{Table: tableEvents, Limit: eventPage, Settled: true}
 		after, err := settledPosition(cursor)
-		if err == nil {
-			err = r.checkThere(ctx, after)
+		if err != nil { // a mistake is told whatever became of ctx
+			yield(nil, wrap("Follow", "", err))
+			return
 		}
-		if err != nil {
+		if err := r.checkThere(ctx, after); err != nil {
 			if ctx.Err() == nil {
 				yield(nil, wrap("Follow", "", err))
 			}

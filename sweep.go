@@ -103,7 +103,14 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 			candidates = append(candidates, info)
 		}
 	}
-	if all := len(candidates) + report.Kept; len(artifacts)+len(listed) == 0 && all > 0 && !own && !opts.TakeOver {
+	all := len(candidates) + report.Kept
+	unknown := len(artifacts)+len(listed) == 0 && all > 0 && !own && !opts.TakeOver
+	if unknown { // a first registration may have begun meanwhile: its mark is there before its files
+		if own, err = r.checkOwners(ctx, opts); err != nil {
+			return nil, err
+		}
+	}
+	if unknown && !own {
 		return nil, fmt.Errorf("%w: this registry names no file at all, has never stored one here, and here are %d blobs: "+
 			"is it the right database? With TakeOver they are removed", ErrConflict, all)
 	}
