@@ -111,8 +111,6 @@ func TestMutants(t *testing.T) {
 				t.Fatalf("the suite passes, in %v", took)
 			case len(promises) < 2 || strings.Contains("\n"+out, "\npanic: "):
 				t.Fatalf("%v, but no promise failed:\n%.5000s", err, out)
-			case took > 30*time.Second:
-				t.Fatalf("seen only after %v:\n%.5000s", took, out)
 			}
 			t.Logf("seen after %v by %s", took.Round(time.Millisecond), promises[1][1])
 		})
