@@ -26,14 +26,7 @@ func SealCheckpoint(c *modelregistry.Checkpoint, key ed25519.PrivateKey) (modelr
 	if err != nil {
 		return none, fmt.Errorf("seal checkpoint: %w", err)
 	}
-	return modelregistry.Envelope{
-		PayloadType: CheckpointType,
-		Payload:     payload,
-		Signatures: []modelregistry.EnvelopeSignature{{
-			KeyID: KeyID(key.Public().(ed25519.PublicKey)),
-			Sig:   ed25519.Sign(key, pae(CheckpointType, payload)),
-		}},
-	}, nil
+	return seal(CheckpointType, payload, key), nil
 }
 
 // OpenCheckpoint is the checkpoint in an envelope for which one of the keys vouches. ErrCorrupt: none does, or it is no

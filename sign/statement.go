@@ -80,14 +80,19 @@ func Envelop(v *modelregistry.Version, facts *modelregistry.Facts, key ed25519.P
 	if err != nil {
 		return none, fmt.Errorf("sign %s: %w", v.Ref(), err)
 	}
+	return seal(PayloadType, payload, key), nil
+}
+
+// seal is the envelope around a payload, signed by a key of the right length.
+func seal(payloadType string, payload []byte, key ed25519.PrivateKey) modelregistry.Envelope {
 	return modelregistry.Envelope{
-		PayloadType: PayloadType,
+		PayloadType: payloadType,
 		Payload:     payload,
 		Signatures: []modelregistry.EnvelopeSignature{{
 			KeyID: KeyID(key.Public().(ed25519.PublicKey)),
-			Sig:   ed25519.Sign(key, pae(PayloadType, payload)),
+			Sig:   ed25519.Sign(key, pae(payloadType, payload)),
 		}},
-	}, nil
+	}
 }
 
 // Check says whether one of the keys vouches for the version as it is: nil, or a *NotSigned with the reason. It asks
