@@ -65,8 +65,7 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 	if !ok {
 		return nil, fmt.Errorf("%w: these Blobs cannot be listed", errors.ErrUnsupported)
 	}
-	own, err := r.checkOwners(ctx, opts)
-	if err != nil {
+	if _, err := r.checkOwners(ctx, opts); err != nil {
 		return nil, err
 	}
 	age := opts.MinAge
@@ -74,6 +73,7 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 		age = 24 * time.Hour
 	}
 	report := &SweepReport{}
+	var err error
 	if report.Manifests, err = r.sweepManifests(ctx, opts.DryRun); err != nil {
 		return nil, err
 	}
@@ -103,16 +103,16 @@ func (r *registry) sweep(ctx context.Context, opts *SweepOptions) (*SweepReport,
 			candidates = append(candidates, info)
 		}
 	}
-	all := len(candidates) + report.Kept
-	unknown := len(artifacts)+len(listed) == 0 && all > 0 && !own && !opts.TakeOver
-	if unknown { // a first registration may have begun meanwhile: its mark is there before its files
-		if own, err = r.checkOwners(ctx, opts); err != nil {
+	if all := len(candidates) + report.Kept; len(artifacts)+len(listed) == 0 && all > 0 && !opts.TakeOver {
+		// Asked now, behind the list: a registration that began meanwhile left its mark before its files.
+		own, err := r.checkOwners(ctx, opts)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if unknown && !own {
-		return nil, fmt.Errorf("%w: this registry names no file at all, has never stored one here, and here are %d blobs: "+
-			"is it the right database? With TakeOver they are removed", ErrConflict, all)
+		if !own {
+			return nil, fmt.Errorf("%w: this registry names no file at all, has never stored one here, and here are %d blobs: "+
+				"is it the right database? With TakeOver they are removed", ErrConflict, all)
+		}
 	}
 	if opts.DryRun {
 		report.Removed = candidates
