@@ -145,16 +145,19 @@ func TestLoggedModelTellsItsVersions(t *testing.T) {
 func TestRunUUID(t *testing.T) {
 	s := newServer(t, nil)
 	run := s.startRun("0")
-	for path, body := range map[string]fields{
-		"runs/set-tag":       {"key": "k", "value": "v"},
-		"runs/log-metric":    {"key": "k", "value": 1, "timestamp": 1},
-		"runs/log-parameter": {"key": "k", "value": "v"},
-		"runs/update":        {"run_name": "n"},
-		"runs/log-batch":     {},
-		"runs/delete-tag":    {"key": "mlflow.runName"},
+	for _, c := range []struct {
+		path string
+		body fields
+	}{
+		{"runs/set-tag", fields{"key": "k", "value": "v"}},
+		{"runs/log-metric", fields{"key": "k", "value": 1, "timestamp": 1}},
+		{"runs/log-parameter", fields{"key": "k", "value": "v"}},
+		{"runs/log-batch", fields{}},
+		{"runs/delete-tag", fields{"key": "k"}},
+		{"runs/update", fields{"run_name": "n"}},
 	} {
-		body["run_uuid"] = run
-		s.post(path, body).ok()
+		c.body["run_uuid"] = run
+		s.post(c.path, c.body).ok()
 	}
 	got := s.get("runs/get", "run_uuid", run).ok()
 	require.Equal(t, "n", at(got, "run", "info", "run_name"))
