@@ -152,9 +152,9 @@ func TestRunUUID(t *testing.T) {
 		{"runs/set-tag", fields{"key": "k", "value": "v"}},
 		{"runs/log-metric", fields{"key": "k", "value": 1, "timestamp": 1}},
 		{"runs/log-parameter", fields{"key": "k", "value": "v"}},
-		{"runs/log-batch", fields{}},
-		{"runs/delete-tag", fields{"key": "k"}},
 		{"runs/update", fields{"run_name": "n"}},
+		{"runs/log-batch", fields{}},
+		{"runs/delete-tag", fields{"key": "mlflow.runName"}}, // which update has set
 	} {
 		c.body["run_uuid"] = run
 		s.post(c.path, c.body).ok()
