@@ -95,7 +95,7 @@ var oneHandle = &backendtest.Options{OneHandle: true}
 
 var inMemory = &backendtest.Options{InMemory: true}
 
-// TestMutants proves that the suite sees each mutation, and soon.
+// TestMutants proves that the suite sees each mutation.
 func TestMutants(t *testing.T) {
 	failed := regexp.MustCompile(`--- FAIL: TestMutant/(.+?) \(`)
 	dsn := pgtest.Server(t)
