@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -18,7 +19,12 @@ func visibleBeside(s *store) {
 	s.together(racers, func(g int) error {
 		name := fmt.Sprint("g", g)
 		for n := int64(1); n <= each; n++ {
-			err := hs[g%2].Update(s.ctx, []string{name}, func(tx backend.Tx) error { return tx.Put("cells", cell(name, "t", n)) })
+			err := hs[g%2].Update(s.ctx, []string{name}, func(tx backend.Tx) error {
+				for range racers { // so that others come meanwhile, and wait to share the commit
+					runtime.Gosched()
+				}
+				return tx.Put("cells", cell(name, "t", n))
+			})
 			if err != nil {
 				return fmt.Errorf("update beside others: %w", err)
 			}
